@@ -1,0 +1,259 @@
+"""What a run publishes: its tables column by column, and its manifest. Documentation, views and verification are all made from this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One published column: DuckDB type and what it means."""
+
+    name: str
+    type: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One published table. ``grain`` says what a row is; ``key`` orders the rows and is unique."""
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+
+def _table(name: str, grain: str, key: str, *columns: tuple[str, str, str]) -> Table:
+    return Table(name, grain, tuple(key.split()), tuple(Column(*column) for column in columns))
+
+
+PROFILE = ("profile_id", "VARCHAR", "minted id of the profile")
+ITEM = ("item_id", "VARCHAR", "id of the item, as delivered")
+
+TABLES: tuple[Table, ...] = (
+    _table(
+        "profiles", "one profile known before as_of", "profile_id",
+        PROFILE,
+        ("customer_id", "VARCHAR", "the client's own id"),
+        ("profile_index", "INTEGER", "position of the profile in this run's arrays, by profile_id"),
+        ("has_charged", "BOOLEAN", "true after an accepted charged event, or when delivered so"),
+        ("status", "VARCHAR", "active, inactive or churned"),
+        ("profile_data", "JSON", "typed properties of the profile, keys sorted"),
+        ("platform_info", "JSON", "typed properties of the profile's platform, keys sorted"),
+        ("created_at", "TIMESTAMP", "first seen (UTC)"),
+        ("updated_at", "TIMESTAMP", "time of the values in effect (UTC)"),
+    ),
+    _table(
+        "items", "one item known before as_of", "item_id",
+        ITEM,
+        ("item_index", "INTEGER", "position of the item in this run's arrays, by item_id"),
+        ("item_category", "VARCHAR", "category"),
+        ("item_name", "VARCHAR", "name"),
+        ("item_description", "VARCHAR", "description"),
+        ("item_price", "BIGINT", "price in the lowest denomination"),
+        ("status", "VARCHAR", "active or inactive; an inactive item is never recommended"),
+        ("properties", "JSON", "further typed properties, keys sorted"),
+        ("created_at", "TIMESTAMP", "first seen (UTC)"),
+        ("updated_at", "TIMESTAMP", "time of the values in effect (UTC)"),
+    ),
+    _table(
+        "events", "one event before as_of", "created_at event_id",
+        ("event_id", "VARCHAR", "minted id, equal for the same event however it was delivered"),
+        ("event_type", "VARCHAR", "type, for example charged"),
+        PROFILE,
+        ("item_id", "VARCHAR", "item of the event, or null"),
+        ("created_at", "TIMESTAMP", "when it happened (UTC)"),
+        ("properties", "JSON", "properties, keys sorted"),
+    ),
+    _table(
+        "interactions", "one profile and item with at least one weighted event before as_of", "profile_id item_id",
+        PROFILE, ITEM,
+        ("profile_index", "INTEGER", "position in the arrays"),
+        ("item_index", "INTEGER", "position in the arrays"),
+        ("weight", "DOUBLE", "sum of event-type weights, each halved every half_life_days of age"),
+        ("recent_weight", "DOUBLE", "the same with popularity_half_life_days"),
+        ("events", "INTEGER", "events counted"),
+        ("first_at", "TIMESTAMP", "first of them (UTC)"),
+        ("last_at", "TIMESTAMP", "last of them (UTC)"),
+    ),
+    _table(
+        "popularity", "one item, best first", "rank",
+        ("rank", "INTEGER", "position in the popularity order, from 1"),
+        ITEM,
+        ("score", "DOUBLE", "sum of recent_weight over profiles"),
+        ("profiles", "INTEGER", "profiles that interacted with it"),
+        ("events", "INTEGER", "events counted"),
+    ),
+    _table(
+        "profile_features", "one profile with an event before as_of, or known", "profile_id",
+        PROFILE,
+        ("events", "INTEGER", "activity events before as_of"),
+        ("recency_days", "DOUBLE", "days since the last activity event, null without any"),
+        ("tenure_days", "DOUBLE", "days since the first activity event, null without any"),
+        ("active_days", "INTEGER", "distinct dates with activity"),
+        ("amount", "DOUBLE", "sum of the amount over activity events, in the lowest denomination"),
+        ("items", "INTEGER", "distinct items of activity events"),
+    ),
+    _table(
+        "recommendation_lists", "one profile with its list, best first", "profile_id",
+        PROFILE,
+        ("profile_index", "INTEGER", "position in the arrays"),
+        ("model", "VARCHAR", "model that ordered the list"),
+        ("cold", "BOOLEAN", "true when the profile had no interaction and the list is popularity"),
+        ("item_ids", "VARCHAR[]", "items, best first"),
+        ("scores", "FLOAT[]", "score of each item, falling"),
+    ),
+    _table(
+        "item_neighbour_lists", "one item with the items most like it, best first", "item_id",
+        ITEM,
+        ("item_index", "INTEGER", "position in the arrays"),
+        ("model", "VARCHAR", "model that ordered the list"),
+        ("item_ids", "VARCHAR[]", "neighbours, best first"),
+        ("scores", "FLOAT[]", "similarity of each, falling"),
+    ),
+    _table(
+        "churn", "one scored profile", "profile_id",
+        PROFILE,
+        ("churn_score", "DOUBLE", "calibrated probability of churning within horizon_days"),
+        ("churn_probability", "VARCHAR", "label of the score: low, mid, high, very-high"),
+        ("expected_days_to_churn", "INTEGER", "median days to churn at a constant hazard, at most 3650"),
+        ("churn_reasons", "STRUCT(feature VARCHAR, value VARCHAR, effect VARCHAR, contribution DOUBLE)[]",
+         "largest additive contributions to the log-odds, at most three"),
+        ("survival", "DOUBLE[]", "probability of not having churned at each of the curve_days of the churn model's card"),
+        ("horizon_days", "INTEGER", "horizon of the score"),
+        ("model", "VARCHAR", "model that gave the score"),
+    ),
+    _table(
+        "evaluation", "one metric of one model on one evaluation window", "algorithm cut model mode metric",
+        ("algorithm", "VARCHAR", "rec or churn"),
+        ("cut", "VARCHAR", "name of the evaluation cut: rolling, or frozen"),
+        ("model", "VARCHAR", "model judged"),
+        ("mode", "VARCHAR", "new (seen items excluded), repeat, or empty for churn"),
+        ("metric", "VARCHAR", "name of the metric"),
+        ("value", "DOUBLE", "its value"),
+        ("standard_error", "DOUBLE", "standard error of the value, null where it has none"),
+        ("subjects", "INTEGER", "profiles the value is a mean over"),
+        ("baseline", "BOOLEAN", "true for a baseline"),
+        ("serving", "BOOLEAN", "true for the model this run serves"),
+        ("window_from", "TIMESTAMP", "start of the judged window (UTC)"),
+        ("window_to", "TIMESTAMP", "its end (UTC)"),
+    ),
+    _table(
+        "checks", "one expectation on the profile features", "expectation",
+        ("expectation", "VARCHAR", "name of the expectation: column and rule"),
+        ("column_name", "VARCHAR", "column checked, empty for the table"),
+        ("rule", "VARCHAR", "kind of rule"),
+        ("severity", "VARCHAR", "warn, quarantine or block"),
+        ("passed", "BOOLEAN", "whether it held"),
+        ("rows_checked", "BIGINT", "rows it looked at"),
+        ("rows_failed", "BIGINT", "rows against it"),
+        ("observed", "VARCHAR", "what was seen, as text"),
+        ("expected", "VARCHAR", "what was asked, as text"),
+    ),
+    _table(
+        "check_failures", "one profile against one expectation", "expectation profile_id",
+        ("expectation", "VARCHAR", "name of the expectation"),
+        PROFILE,
+        ("value", "VARCHAR", "offending value, as text"),
+        ("severity", "VARCHAR", "warn, quarantine or block"),
+    ),
+    _table(
+        "drift", "one feature compared with the last published run", "feature",
+        ("feature", "VARCHAR", "feature compared"),
+        ("statistic", "VARCHAR", "what was compared: population stability index, share missing, mean"),
+        ("value", "DOUBLE", "size of the drift"),
+        ("threshold", "DOUBLE", "size from which it is reported"),
+        ("drifted", "BOOLEAN", "whether the threshold was reached"),
+        ("previous_run", "VARCHAR", "run compared with"),
+    ),
+    _table(
+        "training_jobs", "one algorithm trained or carried forward in this run", "algorithm",
+        ("algorithm", "VARCHAR", "rec or churn"),
+        ("model", "VARCHAR", "model now serving"),
+        ("status", "VARCHAR", "Completed, Failed (carried forward), or Skipped"),
+        ("trained_by_run", "VARCHAR", "run that trained the serving model"),
+        ("reason", "VARCHAR", "why it failed or was skipped, empty otherwise"),
+        ("details", "JSON", "row counts, metrics, gates and configuration"),
+    ),
+    _table(
+        "training_exclusions", "one profile left out of one algorithm", "algorithm profile_id reason",
+        ("algorithm", "VARCHAR", "rec or churn"),
+        PROFILE,
+        ("reason", "VARCHAR", "missing_profile_feature, status, no_activity, or check"),
+        ("missing_keys", "VARCHAR[]", "feature keys that were missing"),
+    ),
+    _table(
+        "file_loads", "one delivered file and entity", "load_id entity",
+        ("load_id", "BIGINT", "number of the load"),
+        ("entity", "VARCHAR", "profiles, items or events"),
+        ("resource", "VARCHAR", "folder or source mapping that took it"),
+        ("file", "VARCHAR", "name as delivered"),
+        ("content_hash", "VARCHAR", "SHA-256 of its bytes"),
+        ("status", "VARCHAR", "loaded, duplicate, refused"),
+        ("rows_in", "BIGINT", "rows in the file"),
+        ("rows_loaded", "BIGINT", "rows that changed or added something"),
+        ("rows_already", "BIGINT", "rows known before, or older than what is known"),
+        ("rows_skipped", "BIGINT", "rows left out by a stated rule"),
+        ("rows_quarantined", "BIGINT", "rows held back"),
+        ("message", "VARCHAR", "why it was refused, or what was noticed"),
+        ("loaded_at", "TIMESTAMP", "when (UTC)"),
+    ),
+    _table(
+        "quarantine", "one rule broken by one delivered row", "load_id entity line column_name rule",
+        ("load_id", "BIGINT", "number of the load"),
+        ("entity", "VARCHAR", "profiles, items or events"),
+        ("file", "VARCHAR", "name as delivered"),
+        ("content_hash", "VARCHAR", "SHA-256 of its bytes"),
+        ("line", "BIGINT", "line on which the record starts; row number in Parquet"),
+        ("column_name", "VARCHAR", "column at fault"),
+        ("value", "VARCHAR", "its value as delivered"),
+        ("rule", "VARCHAR", "rule broken"),
+        ("reason", "VARCHAR", "in words, with what to try"),
+        ("raw", "VARCHAR", "the row as delivered, as JSON of its columns or the raw line"),
+        ("ingested_at", "TIMESTAMP", "when (UTC)"),
+        ("resolved_at", "TIMESTAMP", "when a replay loaded it, else null"),
+    ),
+)
+
+TABLE_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What decides a run's contents. Two runs of one identity have equal bytes in every table and model."""
+
+    workspace: str
+    as_of: str
+    journal_seq: int
+    warehouse_digest: str
+    definitions_digest: str
+    code_version: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTable:
+    """Files of one table, relative to the run's folder, with their rows and SHA-256 digests (equal position)."""
+
+    name: str
+    files: tuple[str, ...]
+    rows: int
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """``manifest.json`` of a run. ``files`` holds the SHA-256 of every file but the tables' and the manifest itself (models, pack)."""
+
+    run_id: str
+    created_at: str
+    identity: Identity
+    tables: tuple[PublishedTable, ...]
+    files: dict[str, str] = field(default_factory=dict)
+    models: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+    version: int = MANIFEST_VERSION

@@ -1,0 +1,98 @@
+"""Settings: one frozen tree of values, read once at the edge (``store.definitions``) and passed down. Nothing reads the environment later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+AsOfPolicy = Literal["run_start", "last_event"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """How a night runs.
+
+    ``as_of``: the cut-off of a run. ``run_start`` is the start of the night rounded up to the next second; ``last_event`` is one
+    second after the newest event, for historical data.
+    """
+
+    as_of: AsOfPolicy = "run_start"
+    seed: int = 0
+    threads: int = 2
+    memory_limit: str = "4GB"
+    keep_runs: int = 7
+    lease_seconds: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """How drops are read. A file is left alone until its size and time stood still for ``settle_seconds``."""
+
+    settle_seconds: float = 5.0
+    max_future_hours: float = 24.0
+    create_profiles: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """What is recommended. ``event_weights`` gives the interaction weight of an event type; types not listed train nothing."""
+
+    event_weights: dict[str, float] = field(default_factory=lambda: {"charged": 1.0})
+    half_life_days: float = 180.0
+    popularity_half_life_days: float = 30.0
+    recommend_interacted_items: bool = False
+    item_stop_list: tuple[str, ...] = ()
+    candidates: int = 50
+    neighbours: int = 50
+    validation_share: float = 0.1
+    min_profiles: int = 10
+    min_items: int = 10
+    min_events: int = 30
+    factors: int = 64
+    seconds_per_model: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """Churn labels and gates, in the terms of the retention contract (section 13)."""
+
+    definition: Literal["auto", "explicit", "inactivity"] = "auto"
+    activity_event_types: tuple[str, ...] = ("charged",)
+    min_explicit_profiles: int = 10
+    horizon_days: int = 0
+    lookback_days: int = 730
+    thresholds: tuple[float, float, float] = (0.25, 0.5, 0.75)
+    curve_days: tuple[int, ...] = (7, 14, 30, 60, 90, 180, 365)
+    amount_property: str = ""
+    profile_features: tuple[str, ...] = ()
+    snapshots: int = 4
+    min_profiles: int = 10
+    min_rows: int = 30
+    min_rows_per_label: int = 5
+    min_events: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The endpoint. Binds to loopback unless told otherwise."""
+
+    host: str = "127.0.0.1"
+    port: int = 8787
+    workers: int = 1
+    max_body_bytes: int = 16 * 1024 * 1024
+    batch_limit: int = 100
+    default_amount: int = 10
+    commit_interval_ms: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one workspace. ``journal_url`` empty means SQLite in the workspace's own folder."""
+
+    workspace: str = "default"
+    journal_url: str = ""
+    pipeline: Pipeline = Pipeline()
+    ingest: Ingest = Ingest()
+    recommendations: Recommendations = field(default_factory=Recommendations)
+    churn: Churn = Churn()
+    serving: Serving = Serving()

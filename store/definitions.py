@@ -1,0 +1,168 @@
+"""Reads what an operator wrote: settings, source mappings and feature rules. Every problem of every file is reported at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from contracts.definitions import Source
+from contracts.errors import DefinitionError, Problem
+from contracts.features import FeatureSpec
+from contracts.settings import Settings
+from store.layout import RESERVED, Layout
+from transforms.features_definition import parse_features
+from transforms.sources import parse_source
+
+# Settings that change how a run is made but never what is in it.
+_NOT_CONTENT = {"pipeline": {"threads", "memory_limit", "keep_runs", "lease_seconds", "as_of"}}
+_NOT_CONTENT_SECTIONS = {"serving", "journal_url", "workspace", "ingest"}
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Everything an operator wrote for one workspace, parsed and checked."""
+
+    settings: Settings
+    sources: tuple[Source, ...]
+    features: FeatureSpec
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what decides a run's contents (not of hosts, ports, threads or memory)."""
+        settings = dataclasses.asdict(self.settings)
+        for section in _NOT_CONTENT_SECTIONS:
+            settings.pop(section)
+        for section, names in _NOT_CONTENT.items():
+            for name in names:
+                settings[section].pop(name)
+        content = {"settings": settings, "features": dataclasses.asdict(self.features)}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def load(layout: Layout) -> Definitions:
+    """Read ``settings.toml``, ``sources/*.yaml`` and ``features.yaml``; raise ``DefinitionError`` with every problem found."""
+    problems: list[Problem] = []
+    settings = _settings(layout, problems)
+    sources = tuple(_sources(layout.definitions / "sources", problems))
+    features = _features(layout.definitions / "features.yaml", problems)
+    if problems or settings is None or features is None:
+        raise DefinitionError(problems)
+    return Definitions(settings, sources, features)
+
+
+def load_settings(layout: Layout) -> Settings:
+    """Read only ``settings.toml``; defaults when there is none."""
+    problems: list[Problem] = []
+    settings = _settings(layout, problems)
+    if settings is None:
+        raise DefinitionError(problems)
+    return settings
+
+
+def _settings(layout: Layout, problems: list[Problem]) -> Settings | None:
+    path = layout.definitions / "settings.toml"
+    before = len(problems)
+    raw: dict[str, Any] = {}
+    if layout.workspace in RESERVED:
+        problems.append(Problem("workspace", f"the name {layout.workspace!r} is reserved", "choose another workspace name"))
+    if path.exists():
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            problems.append(Problem(path.name, str(error), "see the settings page of the documentation"))
+    problems.extend(_unknown(raw, Settings, path.name))
+    if len(problems) > before:
+        return None
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        settings = TypeAdapter(Settings).validate_python({**raw, "workspace": layout.workspace})
+    except ValidationError as error:
+        for fault in error.errors():
+            where = ".".join(str(part) for part in fault["loc"])
+            problems.append(Problem(f"{path.name}: {where}", f"{fault['msg']} (found {fault['input']!r})"))
+        return None
+    problems.extend(_out_of_range(settings, path.name))
+    return settings if len(problems) == before else None
+
+
+def _unknown(raw: dict[str, Any], cls: type, where: str) -> Iterator[Problem]:
+    """Keys that no setting has, with the nearest name that one has."""
+    hints = get_type_hints(cls)
+    for key, value in raw.items():
+        if key not in hints or key == "workspace":
+            near = difflib.get_close_matches(key, hints, n=1)
+            yield Problem(where, f"unknown setting {key!r}", f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(hints))}")
+        elif dataclasses.is_dataclass(hints[key]) and isinstance(value, dict):
+            yield from _unknown(value, hints[key], f"{where}: {key}")  # type: ignore[arg-type]
+
+
+def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
+    """Values of the right type that make no sense."""
+    pipeline, ranking, churn = settings.pipeline, settings.recommendations, settings.churn
+    checks = (
+        (pipeline.threads >= 1, "pipeline.threads", "must be at least 1"),
+        (pipeline.keep_runs >= 2, "pipeline.keep_runs", "must be at least 2, or there is nothing to roll back to"),
+        (pipeline.lease_seconds >= 10, "pipeline.lease_seconds", "must be at least 10"),
+        (ranking.half_life_days > 0, "recommendations.half_life_days", "must be above 0"),
+        (ranking.popularity_half_life_days > 0, "recommendations.popularity_half_life_days", "must be above 0"),
+        (0 < ranking.validation_share < 0.5, "recommendations.validation_share", "must lie between 0 and 0.5"),
+        (1 <= ranking.candidates <= 1000, "recommendations.candidates", "must lie in 1..1000"),
+        (all(weight > 0 for weight in ranking.event_weights.values()), "recommendations.event_weights", "weights must be above 0"),
+        (0 <= churn.horizon_days <= 365, "churn.horizon_days", "must be 0 (inferred) or 1..365"),
+        (0 < churn.thresholds[0] < churn.thresholds[1] < churn.thresholds[2] < 1, "churn.thresholds", "must rise strictly within (0, 1)"),
+        (list(churn.curve_days) == sorted(set(churn.curve_days)) and min(churn.curve_days, default=0) > 0,
+         "churn.curve_days", "must be rising days above 0"),
+        (0 < settings.serving.port < 65536, "serving.port", "must lie in 1..65535"),
+    )
+    for holds, name, message in checks:
+        if not holds:
+            yield Problem(f"{where}: {name}", message)
+
+
+def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:
+    names: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        document = _yaml(path, problems)
+        if document is None:
+            continue
+        parsed = parse_source(document, f"sources/{path.name}")
+        problems.extend(parsed.problems)
+        if parsed.source is None:
+            continue
+        if parsed.source.name in names:
+            problems.append(Problem(f"sources/{path.name}", f"source {parsed.source.name!r} is also in {names[parsed.source.name]}"))
+        names[parsed.source.name] = path.name
+        yield parsed.source
+
+
+def _features(path: Path, problems: list[Problem]) -> FeatureSpec | None:
+    document: Any = {}
+    if path.exists():
+        document = _yaml(path, problems)
+        if document is None:
+            return None
+    parsed = parse_features(document, path.name)
+    problems.extend(parsed.problems)
+    return parsed.spec
+
+
+def _yaml(path: Path, problems: list[Problem]) -> Any:
+    """The document of a YAML file, or None with a problem that names the line."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        problems.append(Problem(f"{path.name}{line}", str(error.problem)))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problems.append(Problem(path.name, str(error)))
+    return None
