@@ -1,0 +1,139 @@
+"""``analytics.duckdb``: a tiny file of documented views over the published Parquet, replaced by rename so that no analyst ever waits.
+
+Schemas: ``main`` is the current run; ``history`` is every kept run (columns ``run_id``, ``as_of`` first); ``main.*_changes`` compare the
+current run with the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import duckdb
+
+from contracts.errors import StorageError
+from contracts.published import TABLES, Manifest, Table
+from store.layout import Layout
+
+# Views made from others, with the column that each adds documented where it is not a table's own.
+DERIVED: dict[str, tuple[str, str]] = {
+    "recommendations": (
+        "one profile and recommended item, by rank from 1",
+        "SELECT run_id, as_of, profile_id, unnest(range(1, len(item_ids) + 1))::INTEGER AS rank, unnest(item_ids) AS item_id, "
+        "unnest(scores) AS score, model, cold FROM {schema}.recommendation_lists",
+    ),
+    "item_neighbours": (
+        "one item and an item like it, by rank from 1",
+        "SELECT run_id, as_of, item_id, unnest(range(1, len(item_ids) + 1))::INTEGER AS rank, unnest(item_ids) AS neighbour_id, "
+        "unnest(scores) AS score, model FROM {schema}.item_neighbour_lists",
+    ),
+}
+
+CHANGES: dict[str, tuple[str, str]] = {
+    "churn_changes": (
+        "one profile whose churn score differs between the run before and the current one; null where it had none",
+        "SELECT profile_id, before.churn_score AS score_before, now.churn_score AS score_now, "
+        "now.churn_score - before.churn_score AS difference, before.churn_probability AS label_before, now.churn_probability AS label_now "
+        "FROM before FULL JOIN now USING (profile_id) WHERE before.churn_score IS DISTINCT FROM now.churn_score",
+    ),
+    "recommendation_changes": (
+        "one profile whose list differs between the run before and the current one: items that came and items that went",
+        "SELECT profile_id, list_filter(now.item_ids, item -> NOT list_contains(coalesce(before.item_ids, []), item)) AS entered, "
+        "list_filter(before.item_ids, item -> NOT list_contains(coalesce(now.item_ids, []), item)) AS left_out "
+        "FROM before FULL JOIN now USING (profile_id) WHERE before.item_ids IS DISTINCT FROM now.item_ids",
+    ),
+    "item_changes": (
+        "one item that appeared, vanished or changed between the run before and the current one",
+        "SELECT item_id, CASE WHEN before.item_id IS NULL THEN 'new' WHEN now.item_id IS NULL THEN 'gone' ELSE 'changed' END AS change, "
+        "before.item_price AS price_before, now.item_price AS price_now, before.status AS status_before, now.status AS status_now "
+        "FROM before FULL JOIN now USING (item_id) "
+        "WHERE (before.item_name, before.item_price, before.status) IS DISTINCT FROM (now.item_name, now.item_price, now.status)",
+    ),
+}
+_CHANGE_OF = {"churn_changes": "churn", "recommendation_changes": "recommendation_lists", "item_changes": "items"}
+
+
+def refresh(layout: Layout, current: str, kept: Sequence[Manifest]) -> None:
+    """Write the views for the kept runs, ``current`` among them, and swap the file in."""
+    fresh = layout.analytics.with_name(".analytics.fresh.duckdb")
+    fresh.unlink(missing_ok=True)
+    by_id = {manifest.run_id: manifest for manifest in kept}
+    try:
+        with duckdb.connect(str(fresh)) as con:
+            _create(con, layout, by_id[current], kept)
+            con.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        raise StorageError(f"cannot write {layout.analytics.name}: {error}", hint="check free space of the data folder") from error
+    fresh.replace(layout.analytics)
+
+
+def _create(con: duckdb.DuckDBPyConnection, layout: Layout, current: Manifest, kept: Sequence[Manifest]) -> None:
+    con.execute("CREATE SCHEMA history")
+    for table in TABLES:
+        _view(con, "main", table.name, table.grain, _scan(layout, table, [current]))
+        _view(con, "history", table.name, f"{table.grain}, of each kept run", _scan(layout, table, kept))
+        for schema in ("main", "history"):
+            for column in table.columns:
+                _comment(con, f"{schema}.{table.name}.{column.name}", "COLUMN", column.doc)
+            _comment(con, f"{schema}.{table.name}.run_id", "COLUMN", "run the row was published with")
+            _comment(con, f"{schema}.{table.name}.as_of", "COLUMN", "cut-off of that run (UTC)")
+    for name, (grain, sql) in DERIVED.items():
+        for schema in ("main", "history"):
+            _view(con, schema, name, grain, sql.format(schema=schema))
+    _runs(con, current, kept)
+    before = _before(current, kept)
+    for name, (grain, sql) in CHANGES.items():
+        table = _CHANGE_OF[name]
+        scope = (
+            f"WITH now AS (SELECT * FROM history.{table} WHERE run_id = '{current.run_id}'), "
+            f"before AS (SELECT * FROM history.{table} WHERE run_id = '{before}') "
+        )
+        _view(con, "main", name, grain, scope + sql)
+
+
+def _scan(layout: Layout, table: Table, manifests: Iterable[Manifest]) -> str:
+    """The table of these runs as one query; runs made before the table existed add nothing."""
+    columns = ", ".join(column.name for column in table.columns)
+    parts = []
+    for manifest in manifests:
+        published = next((entry for entry in manifest.tables if entry.name == table.name), None)
+        if published is None:
+            continue
+        files = ", ".join(_literal(str(layout.run(manifest.run_id) / file)) for file in published.files)
+        as_of = f"TIMESTAMP {_literal(manifest.identity.as_of)}"
+        parts.append(f"SELECT {_literal(manifest.run_id)} AS run_id, {as_of} AS as_of, {columns} FROM read_parquet([{files}])")
+    if not parts:
+        empty = ", ".join(f"NULL::{column.type} AS {column.name}" for column in table.columns)
+        parts.append(f"SELECT NULL::VARCHAR AS run_id, NULL::TIMESTAMP AS as_of, {empty} WHERE false")
+    return " UNION ALL BY NAME ".join(parts)
+
+
+def _runs(con: duckdb.DuckDBPyConnection, current: Manifest, kept: Sequence[Manifest]) -> None:
+    rows = [
+        f"({_literal(manifest.run_id)}, TIMESTAMP {_literal(manifest.identity.as_of)}, TIMESTAMP {_literal(manifest.created_at)}, "
+        f"{str(manifest.run_id == current.run_id).lower()}, {manifest.identity.journal_seq}, {_literal(manifest.identity.code_version)})"
+        for manifest in kept
+    ]
+    _view(con, "main", "runs", "one kept run", f"SELECT * FROM (VALUES {', '.join(rows)}) AS "
+          "kept(run_id, as_of, created_at, current, journal_seq, code_version)")
+
+
+def _before(current: Manifest, kept: Sequence[Manifest]) -> str:
+    """The newest kept run older than the current one, by as_of and creation; empty when there is none."""
+    def place(manifest: Manifest) -> tuple[str, str]:
+        return manifest.identity.as_of, manifest.created_at
+
+    older = [manifest for manifest in kept if place(manifest) < place(current)]
+    return max(older, key=place).run_id if older else ""
+
+
+def _view(con: duckdb.DuckDBPyConnection, schema: str, name: str, grain: str, sql: str) -> None:
+    con.execute(f"CREATE VIEW {schema}.{name} AS {sql}")
+    _comment(con, f"{schema}.{name}", "VIEW", f"grain: {grain}")
+
+
+def _comment(con: duckdb.DuckDBPyConnection, what: str, kind: str, text: str) -> None:
+    con.execute(f"COMMENT ON {kind} {what} IS {_literal(text)}")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

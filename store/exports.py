@@ -1,0 +1,98 @@
+"""Writes a run's tables as Parquet: rows in key order, one file a table, events one file a month."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+from contracts.errors import VerificationFailed
+from contracts.published import TABLE_BY_NAME, Manifest, PublishedTable, Table
+from store import disk
+
+_FORMAT = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
+
+
+def export_table(con: duckdb.DuckDBPyConnection, name: str, target: Path) -> PublishedTable:
+    """Write table or view ``name`` of the workbench to ``target/tables/<name>.parquet`` with exactly its contract's columns."""
+    table = TABLE_BY_NAME[name]
+    path = target / "tables" / f"{name}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    con.execute(f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {_literal(path)} ({_FORMAT})")
+    return _published(name, target, (path,))
+
+
+def export_events(con: duckdb.DuckDBPyConnection, target: Path, previous: tuple[Path, Manifest] | None) -> tuple[PublishedTable, dict[str, str]]:
+    """Write view ``events`` to ``target/tables/events/<YYYY-MM>.parquet``; a month that did not change is hard-linked from ``previous``.
+
+    Returns the table and the content digest of each month, which belong in the manifest's notes as ``event_months``.
+    """
+    table = TABLE_BY_NAME["events"]
+    folder = target / "tables" / "events"
+    folder.mkdir(parents=True, exist_ok=True)
+    # The hash is over the whole row; its sum does not depend on order or threads.
+    columns = ", ".join(column.name for column in table.columns)
+    months = con.execute(
+        f"SELECT strftime(created_at, '%Y-%m') AS month, count(*) || '-' || sum(hash({columns})::HUGEINT) FROM events GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    known: dict[str, str] = previous[1].notes.get("event_months", {}) if previous else {}
+    for month, content in months:
+        path = folder / f"{month}.parquet"
+        if previous and known.get(month) == content and _link(previous[0] / "tables" / "events" / path.name, path):
+            continue
+        con.execute(
+            f"COPY ({_select(table)} WHERE created_at >= $from::TIMESTAMP AND created_at < $from::TIMESTAMP + INTERVAL 1 MONTH "
+            f"ORDER BY {_keys(table)}) TO {_literal(path)} ({_FORMAT})",
+            {"from": f"{month}-01 00:00:00"},
+        )
+    if not months:
+        con.execute(f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {_literal(folder / 'none.parquet')} ({_FORMAT})")
+    return _published("events", target, sorted(folder.glob("*.parquet"))), dict(months)
+
+
+def check_table(folder: Path, published: PublishedTable) -> None:
+    """Raise ``VerificationFailed`` unless the files exist with the stated rows, columns and digests."""
+    expected = [column.name for column in TABLE_BY_NAME[published.name].columns]
+    rows = 0
+    for relative, digest in zip(published.files, published.digests, strict=True):
+        path = folder / relative
+        if not path.is_file() or disk.digest(path) != digest:
+            raise VerificationFailed(f"{relative} is missing or not what was written", hint="run the night again")
+        file = pq.ParquetFile(path)
+        if file.schema_arrow.names != expected:
+            raise VerificationFailed(f"{relative} has columns {file.schema_arrow.names}, not {expected}")
+        rows += file.metadata.num_rows
+    if rows != published.rows:
+        raise VerificationFailed(f"table {published.name} has {rows} rows, the manifest says {published.rows}")
+
+
+def _published(name: str, target: Path, paths: Iterable[Path]) -> PublishedTable:
+    paths = tuple(paths)
+    for path in paths:
+        disk.sync_file(path)
+    rows = sum(pq.read_metadata(path).num_rows for path in paths)
+    return PublishedTable(name, tuple(path.relative_to(target).as_posix() for path in paths), rows, tuple(map(disk.digest, paths)))
+
+
+def _link(old: Path, new: Path) -> bool:
+    """Hard-link an unchanged file; False where the old one is gone."""
+    try:
+        os.link(old, new)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _select(table: Table) -> str:
+    return f"SELECT {', '.join(column.name + '::' + column.type + ' AS ' + column.name for column in table.columns)} FROM {table.name}"
+
+
+def _keys(table: Table) -> str:
+    return ", ".join(f"{key} NULLS FIRST" for key in table.key)
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

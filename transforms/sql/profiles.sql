@@ -1,0 +1,22 @@
+-- grain: one profile known before $as_of; profile_index is its position by profile_id
+-- A profile is known from its own date, from its first event, or always when it came without a date of its own.
+WITH first_event AS (
+    SELECT profile_id, min(created_at) AS first_event_at
+    FROM warehouse.events
+    WHERE created_at < $as_of
+    GROUP BY profile_id
+)
+SELECT
+    profile_id,
+    customer_id,
+    (row_number() OVER (ORDER BY profile_id) - 1)::INTEGER AS profile_index,
+    has_charged,
+    status,
+    profile_data,
+    platform_info,
+    least(created_at, first_event_at) AS created_at,
+    updated_at
+FROM warehouse.profiles
+LEFT JOIN first_event USING (profile_id)
+WHERE created_at < $as_of OR first_event_at IS NOT NULL OR NOT dated
+ORDER BY profile_id
