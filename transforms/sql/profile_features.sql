@@ -1,4 +1,4 @@
--- one row per profile with an event before $as_of, or created before it; only events before $as_of are read
+-- grain: one profile of the run; every value is from events before $as_of, which may be earlier than the run's cut-off
 WITH activity AS (
     SELECT
         e.profile_id,
@@ -113,4 +113,4 @@ LEFT JOIN active AS a USING (profile_id)
 LEFT JOIN rhythm AS r USING (profile_id)
 LEFT JOIN other AS o USING (profile_id)
 LEFT JOIN charged AS c USING (profile_id)
-WHERE p.created_at < $as_of::TIMESTAMP OR a.profile_id IS NOT NULL OR o.profile_id IS NOT NULL
+ORDER BY p.profile_id
