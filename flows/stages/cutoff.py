@@ -1,0 +1,42 @@
+"""Decides what a run is of: its cut-off and its identity."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from contracts.published import Identity
+from contracts.settings import AsOfPolicy
+from store.code_version import code_version
+from store.warehouse import open_warehouse, warehouse_digest
+
+if TYPE_CHECKING:
+    from flows.desk import Desk
+
+
+def cut_off(policy: AsOfPolicy, started: datetime, newest_event: datetime | None) -> datetime:
+    """The run's T (naive UTC): the night's start rounded up to the next second, or one second after the newest event."""
+    moment = newest_event if policy == "last_event" and newest_event is not None else started
+    whole = moment.replace(microsecond=0)
+    if policy == "last_event" and newest_event is not None:
+        return whole + timedelta(seconds=1)
+    return whole if whole == moment else whole + timedelta(seconds=1)
+
+
+def identify(desk: Desk, asked: datetime | None) -> Identity | None:
+    """Identity of the run to make, or None while the warehouse holds nothing. Events dated after the night's start never count as newest."""
+    with open_warehouse(desk.layout, desk.settings, read_only=True) as con:
+        found = con.execute(
+            "SELECT (SELECT max(created_at) FROM events WHERE created_at <= $started), "
+            "(SELECT count(*) FROM profiles) + (SELECT count(*) FROM items) + (SELECT count(*) FROM events), "
+            "(SELECT coalesce(max(journal_seq), 0) FROM journal_drains)",
+            {"started": desk.started},
+        ).fetchone()
+        assert found is not None
+        newest, rows, seq = found
+        if rows == 0:
+            return None
+        digest = warehouse_digest(con)
+    settings = desk.settings
+    as_of = asked or cut_off(settings.pipeline.as_of, desk.started, newest)
+    return Identity(settings.workspace, as_of.isoformat(), seq, digest, desk.definitions.digest, code_version(), settings.pipeline.seed)
