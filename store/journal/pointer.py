@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from contracts.errors import NotFound
+from contracts.errors import NotFound, UsageError
 from store.journal import schema
 
-PromotionKind = Literal["promote", "rollback"]
+KINDS = ("promote", "rollback")
 # kept: complete but never served; retired: no longer in the views, removed from disk at the next refresh.
 RunStatus = Literal["building", "published", "kept", "failed", "retired", "pruned"]
 Within = Callable[[Connection], None]
@@ -20,7 +20,7 @@ Within = Callable[[Connection], None]
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """The run that is served. ``number`` grows with every promotion; ``watermark``: highest journal number the run contains."""
+    """The run that is served. ``number`` grows with every promotion; ``watermark``: highest write the run has."""
 
     run_id: str
     promoted_at: datetime
@@ -56,17 +56,21 @@ class RunRecord:
 def read(connection: Connection) -> Pointer | None:
     """The pointer, or None before the first promotion."""
     table = schema.pointer
-    row = connection.execute(select(table.c.run_id, table.c.promoted_at, table.c.watermark, table.c.number)).one_or_none()
+    columns = (table.c.run_id, table.c.promoted_at, table.c.watermark, table.c.number)
+    row = connection.execute(select(*columns)).one_or_none()
     return None if row is None else Pointer(*row)
 
 
 def promote(
-    connection: Connection, run_id: str, watermark: int, who: str, kind: PromotionKind, at: datetime, within: Sequence[Within] = ()
+    connection: Connection, run_id: str, watermark: int, who: str, kind: str, at: datetime,
+    within: Sequence[Within] = (),
 ) -> Pointer:
     """Move the pointer inside a write transaction; ``within`` are further changes that must happen in the same one.
 
-    Raises NotFound for a run that was never recorded.
+    Raises NotFound for a run that was never recorded, UsageError for a kind that does not exist.
     """
+    if kind not in KINDS:
+        raise UsageError(f"a promotion cannot be of kind {kind!r}", hint=f"one of {', '.join(KINDS)}")
     finished = update(schema.runs).where(schema.runs.c.run_id == run_id)
     if not connection.execute(finished.values(status="published", watermark=watermark)).rowcount:
         raise NotFound(f"run {run_id} is not in the journal", hint="`nightloom runs` lists them")
@@ -92,29 +96,42 @@ def promote(
 def promotions(connection: Connection) -> list[Promotion]:
     """Every move of the pointer, newest first."""
     table = schema.promotions
-    rows = connection.execute(
-        select(table.c.number, table.c.run_id, table.c.previous, table.c.at, table.c.kind, table.c.who).order_by(table.c.number.desc())
-    )
-    return [Promotion(*row) for row in rows]
+    columns = (table.c.number, table.c.run_id, table.c.previous, table.c.at, table.c.kind, table.c.who)
+    return [Promotion(*row) for row in connection.execute(select(*columns).order_by(table.c.number.desc()))]
 
 
-def record_run(connection: Connection, record: RunRecord) -> None:
-    """Insert or replace what is known of a run, inside a write transaction."""
-    values = {
-        "status": record.status, "started_at": record.started_at, "finished_at": record.finished_at, "as_of": record.as_of,
-        "watermark": record.watermark, "message": record.message,
-    }
-    changed = connection.execute(update(schema.runs).where(schema.runs.c.run_id == record.run_id).values(**values))
+def promoted_order(connection: Connection) -> list[str]:
+    """Runs by the time they were last made current, the earliest first."""
+    table = schema.promotions
+    newest = func.max(table.c.number)
+    return list(connection.scalars(select(table.c.run_id).group_by(table.c.run_id).order_by(newest)))
+
+
+def record_run(
+    connection: Connection, run_id: str, status: RunStatus, at: datetime, as_of: datetime | None, watermark: int | None,
+    message: str,
+) -> None:
+    """Say where a run stands, inside a write transaction. What is None keeps its earlier value."""
+    values: dict[str, Any] = {"status": status, "message": message}
+    if as_of is not None:
+        values["as_of"] = as_of
+    if watermark is not None:
+        values["watermark"] = watermark
+    if status == "building":
+        values |= {"started_at": at, "finished_at": None}
+    elif status in ("kept", "failed"):
+        values["finished_at"] = at
+    changed = connection.execute(update(schema.runs).where(schema.runs.c.run_id == run_id).values(**values))
     if not changed.rowcount:
-        connection.execute(insert(schema.runs).values(run_id=record.run_id, **values))
+        connection.execute(insert(schema.runs).values(**{"run_id": run_id, "started_at": at, **values}))
 
 
 def runs(connection: Connection) -> list[RunRecord]:
     """Every run, the latest started first."""
     table = schema.runs
-    rows = connection.execute(
-        select(
-            table.c.run_id, table.c.status, table.c.started_at, table.c.finished_at, table.c.as_of, table.c.watermark, table.c.message
-        ).order_by(table.c.started_at.desc(), table.c.run_id.desc())
+    columns = (
+        table.c.run_id, table.c.status, table.c.started_at, table.c.finished_at, table.c.as_of, table.c.watermark,
+        table.c.message,
     )
-    return [RunRecord(*row) for row in rows]
+    query = select(*columns).order_by(table.c.started_at.desc(), table.c.run_id.desc())
+    return [RunRecord(*row) for row in connection.execute(query)]
