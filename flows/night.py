@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from contracts.published import Identity
+from contracts.errors import StorageError
 from flows.desk import Desk
 from flows.stages import cutoff, publish
 from flows.stages.build import build
 from flows.stages.check import check
 from flows.stages.churn import train_churn
-from flows.stages.drain import drain
+from flows.stages.cutoff import Cut
+from flows.stages.drain import DrainReport, drain
 from flows.stages.ingest import IngestReport, ingest
 from flows.stages.precompute import precompute
 from flows.stages.recommend import train
+from flows.stages.stage import stage_run
 from flows.stopwatch import Lap, Stopwatch
 from store import runs
 from store.workbench import open_workbench
@@ -37,18 +39,24 @@ def direct(name: str, work: Callable[[], T], *, retries: int = 0) -> T:  # noqa:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked of a night. ``as_of`` None follows the settings; ``promote`` False keeps the run without serving it."""
+    """What is asked of a night.
+
+    ``as_of`` None follows the settings. ``force`` makes a run even when nothing is new. ``serve`` False keeps the run without
+    serving it. ``alone`` makes it without looking at the published run (no drift, nothing carried forward), so that the order
+    of runs cannot matter. ``ingest`` False takes the warehouse as it is.
+    """
 
     as_of: datetime | None = None
     force: bool = False
     ingest: bool = True
-    promote: bool = True
+    serve: bool = True
+    alone: bool = False
     who: str = "night"
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a night did. ``published`` is the run now serving; ``made`` says whether this night made a run at all."""
+    """What a night did. ``run_id`` is the run made or, when nothing was new, the one that goes on serving (``made`` False)."""
 
     run_id: str = ""
     as_of: datetime | None = None
@@ -70,44 +78,44 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
     """
     watch = Stopwatch()
     outcome = Outcome(laps=watch.laps)
-    with desk.journal.lease("pipeline", seconds=desk.settings.pipeline.lease_seconds) as lease:
-        runs.clear_staging(desk.layout)
-        with watch.lap("drain") as lap:
-            drained = step("drain", lambda: drain_journal(desk), retries=2)
-            lap.rows = drained.rows
+    with desk.journal.lease("pipeline", order.who, desk.settings.pipeline.lease_seconds) as lease:
+        recover(desk)
         if order.ingest:
+            with watch.lap("drain") as lap:
+                lap.rows = step("drain", lambda: drain_journal(desk), retries=2).rows
             with watch.lap("ingest") as lap:
                 outcome.ingest = step("ingest", lambda: take_drops(desk), retries=2)
                 lap.rows = outcome.ingest.rows_in
-        with watch.lap("identify") as lap:
-            identity = step("identify", lambda: cutoff.identify(desk, order.as_of))
-        if identity is None:
+        with watch.lap("identify"):
+            cut = step("identify", lambda: cutoff.identify(desk, order.as_of))
+        if cut is None:
             outcome.reason = "nothing to build on: the warehouse is empty; drop files into the inbox"
             return outcome
-        outcome.as_of = datetime.fromisoformat(identity.as_of)
-        same = None if order.force or order.as_of else publish.unchanged(desk, identity)
+        outcome.as_of = cut.as_of
+        same = None if order.force or order.as_of else publish.unchanged(desk, cut.identity, cut.events_before)
         if same:
             outcome.run_id, outcome.reason = same, "nothing new since the published run: no new file, write, definition or code"
             return outcome
-        outcome.run_id = runs.run_id_of(identity)
-        desk.journal.record_run(outcome.run_id, "building", as_of=outcome.as_of, watermark=identity.journal_seq)
+        outcome.run_id = runs.run_id_of(cut.identity)
+        desk.journal.record_run(outcome.run_id, "building", started_at=desk.started, as_of=cut.as_of, watermark=cut.identity.journal_seq)
         try:
-            make(desk, order, identity, outcome, watch, step)
-            with watch.lap("publish") as lap:
-                step("publish", lambda: publish.publish(desk, outcome, identity, promote=order.promote, who=order.who, lease=lease), retries=2)
+            make(desk, order, cut, outcome, watch, step)
+            lease.check()
+            with watch.lap("publish"):
+                step("publish", lambda: publish.promote(desk, outcome.run_id, lease, who=order.who, serve=order.serve), retries=2)
         except BaseException as error:
-            desk.journal.record_run(outcome.run_id, "failed", message=f"{type(error).__name__}: {error}"[:2000])
+            note_failure(desk, outcome.run_id, error)
             raise
-    outcome.made = True
+    outcome.made, outcome.promoted = True, order.serve
+    outcome.report = str(desk.layout.run(outcome.run_id) / "reports" / "index.html")
     return outcome
 
 
-def make(desk: Desk, order: Order, identity: Identity, outcome: Outcome, watch: Stopwatch, step: Step) -> None:
+def make(desk: Desk, order: Order, cut: Cut, outcome: Outcome, watch: Stopwatch, step: Step) -> None:
     """Build, check, train, precompute and stage one run."""
-    as_of = datetime.fromisoformat(identity.as_of)
-    settings, progress = desk.settings, desk.progress
+    settings, progress, as_of = desk.settings, desk.progress, cut.as_of
     target = runs.stage(desk.layout, outcome.run_id)
-    previous = publish.previous_run(desk)
+    previous = None if order.alone else publish.previous_run(desk)
     with open_workbench(desk.layout, settings, outcome.run_id) as con:
         with watch.lap("build") as lap:
             outcome.tables = step("build", lambda: build(con, as_of, settings))
@@ -115,27 +123,44 @@ def make(desk: Desk, order: Order, identity: Identity, outcome: Outcome, watch: 
         with watch.lap("check") as lap:
             checked = step("check", lambda: check(
                 con, target, settings, desk.definitions.features, as_of, previous.folder if previous else None, progress))
-            lap.rows = checked.rows
+            lap.rows = outcome.tables["profile_features"]
         with watch.lap("train recommenders") as lap:
             recommended = step("train recommenders", lambda: train(con, target, settings, as_of, previous, progress))
-            lap.rows = recommended.rows
+            lap.rows = outcome.tables["events"]
         with watch.lap("train churn") as lap:
             churn = step("train churn", lambda: train_churn(con, target, settings, as_of, previous, progress))
-            lap.rows = churn.rows
+            lap.rows = outcome.tables["profiles"]
         with watch.lap("precompute") as lap:
-            lap.rows = step("precompute", lambda: precompute(con, target, recommended, settings, progress))
+            step("precompute", lambda: precompute(con, target, recommended, settings, progress))
+            lap.rows = outcome.tables["profiles"]
         outcome.jobs = [*recommended.jobs, *churn.jobs]
         outcome.evaluation = [*recommended.evaluation, *churn.evaluation]
         with watch.lap("export") as lap:
-            lap.rows = step("export", lambda: publish.export(con, target, desk, outcome, recommended, churn, previous))
-    with watch.lap("stage") as lap:
-        step("stage", lambda: publish.stage(desk, target, identity, outcome, checked))
+            tables, months = step("export", lambda: publish.export(con, target, outcome, churn, previous, progress))
+            lap.rows = sum(table.rows for table in tables)
+    with watch.lap("stage"):
+        step("stage", lambda: stage_run(desk, target, cut, outcome, tables, months, checked, previous))
 
 
-def drain_journal(desk: Desk) -> Any:
+def recover(desk: Desk) -> None:
+    """Clear what a dead night left. Called with the lease held, so nothing here belongs to anyone alive."""
+    runs.clear_staging(desk.layout)
+    for record in desk.journal.runs():
+        if record.status == "building":
+            publish.mark(desk, record.run_id, "failed", "interrupted")
+
+
+def note_failure(desk: Desk, run_id: str, error: BaseException) -> None:
+    """Record why a run failed; when even that cannot be written (a full disk), the first error is the one to see."""
+    try:
+        publish.mark(desk, run_id, "failed", f"{type(error).__name__}: {error}"[:2000])
+    except StorageError as second:
+        error.add_note(f"the failure could not be recorded either: {second}")
+
+
+def drain_journal(desk: Desk) -> DrainReport:
     """Copy the journal's writes into the warehouse, up to the number read at the start."""
-    up_to = desk.journal.last_seq()
-    return drain(desk.layout, desk.settings, desk.journal.writes_between, up_to)
+    return drain(desk.layout, desk.settings, desk.journal.writes_between, desk.journal.last_seq())
 
 
 def take_drops(desk: Desk) -> IngestReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping
@@ -21,8 +22,6 @@ MANIFEST = "manifest.json"
 
 def run_id_of(identity: Identity) -> str:
     """Name of the run with this identity: its date, then the head of a digest. Equal identities share it."""
-    import hashlib
-
     text = json.dumps(dataclasses.asdict(identity), sort_keys=True)
     stamp = datetime.fromisoformat(identity.as_of).strftime("%Y%m%dT%H%M%S")
     return f"r-{stamp}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
@@ -102,6 +101,11 @@ def settle(layout: Layout, folder: Path) -> Path:
         folder.rename(target)
         disk.sync_folder(layout.runs)
     return target
+
+
+def discard(folder: Path) -> None:
+    """Remove a staged run that is not wanted."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def kept(layout: Layout) -> list[Manifest]:

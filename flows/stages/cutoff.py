@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,21 @@ def cut_off(policy: AsOfPolicy, started: datetime, newest_event: datetime | None
     return whole if whole == moment else whole + timedelta(seconds=1)
 
 
-def identify(desk: Desk, asked: datetime | None) -> Identity | None:
-    """Identity of the run to make, or None while the warehouse holds nothing. Events dated after the night's start never count as newest."""
-    with open_warehouse(desk.layout, desk.settings, read_only=True) as con:
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a run is of: its identity, and how many events lie before its cut-off."""
+
+    identity: Identity
+    events_before: int
+
+    @property
+    def as_of(self) -> datetime:
+        return datetime.fromisoformat(self.identity.as_of)
+
+
+def identify(desk: Desk, asked: datetime | None) -> Cut | None:
+    """The cut of the run to make, or None while the warehouse holds nothing. Events dated after the night's start never count as newest."""
+    with open_warehouse(desk.layout, desk.settings.pipeline, read_only=True) as con:
         found = con.execute(
             "SELECT (SELECT max(created_at) FROM events WHERE created_at <= $started), "
             "(SELECT count(*) FROM profiles) + (SELECT count(*) FROM items) + (SELECT count(*) FROM events), "
@@ -37,6 +50,8 @@ def identify(desk: Desk, asked: datetime | None) -> Identity | None:
         if rows == 0:
             return None
         digest = warehouse_digest(con)
-    settings = desk.settings
-    as_of = asked or cut_off(settings.pipeline.as_of, desk.started, newest)
-    return Identity(settings.workspace, as_of.isoformat(), seq, digest, desk.definitions.digest, code_version(), settings.pipeline.seed)
+        settings = desk.settings
+        as_of = asked or cut_off(settings.pipeline.as_of, desk.started, newest)
+        before = con.execute("SELECT count(*) FROM events WHERE created_at < $as_of", {"as_of": as_of}).fetchone()
+        assert before is not None
+    return Cut(Identity(settings.workspace, as_of.isoformat(), seq, digest, desk.definitions.digest, code_version(), settings.pipeline.seed), int(before[0]))

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from contracts.errors import VerificationFailed
+from contracts.progress import Progress
 from contracts.published import TABLE_BY_NAME, TABLES, Identity, Manifest, PublishedTable
 from store import analytics, runs
 from store.exports import export_events, export_table
+from store.journal import Lease, utc_now
+from store.journal.pointer import RunStatus
 
 if TYPE_CHECKING:
     from flows.desk import Desk
+    from flows.night import Outcome
+    from flows.stages.churn import ChurnOutcome
 
 # The ledger's tables are copied from the warehouse; the rest is on the workbench.
 LEDGER = ("file_loads", "quarantine")
@@ -73,8 +77,13 @@ def insert_rows(con: duckdb.DuckDBPyConnection, name: str, rows: Iterable[Mappin
     return len(values)
 
 
-def export(con: duckdb.DuckDBPyConnection, target: Path, previous: PreviousRun | None, progress: Any) -> tuple[list[PublishedTable], dict[str, str]]:
+def export(
+    con: duckdb.DuckDBPyConnection, target: Path, outcome: Outcome, churn: ChurnOutcome, previous: PreviousRun | None, progress: Progress,
+) -> tuple[list[PublishedTable], dict[str, str]]:
     """Write every published table to Parquet under ``target``. Returns them and the content digest of each month of events."""
+    insert_rows(con, "evaluation", outcome.evaluation)
+    insert_rows(con, "training_jobs", outcome.jobs)
+    insert_rows(con, "training_exclusions", churn.exclusions)
     for name in LEDGER:
         columns = ", ".join(column.name for column in TABLE_BY_NAME[name].columns)
         con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM warehouse.{name}")
@@ -91,15 +100,22 @@ def export(con: duckdb.DuckDBPyConnection, target: Path, previous: PreviousRun |
     return tables, months
 
 
-def promote(desk: Desk, run_id: str, *, kind: str, who: str, lease: Any) -> None:
-    """Verify a staged run, move it into place, and make it current in one journal transaction; then refresh views and prune."""
+def promote(desk: Desk, run_id: str, lease: Lease, *, who: str, serve: bool = True) -> None:
+    """Verify a staged run, move it into place and, with ``serve``, make it current in one journal transaction; refresh views, prune."""
     staged = desk.layout.staging / run_id
     manifest = runs.verify(staged)
     settle(desk, staged, manifest)
-    if kind == "keep":
-        desk.journal.record_run(run_id, "kept")
+    if serve:
+        desk.journal.promote(run_id, manifest.identity.journal_seq, who, lease=lease)
     else:
-        desk.journal.promote(run_id, watermark=manifest.identity.journal_seq, who=who, kind=kind, lease=lease)
+        mark(desk, run_id, "kept")
+    refresh(desk)
+
+
+def rollback(desk: Desk, run_id: str, lease: Lease, *, who: str) -> None:
+    """Serve an older kept run again: its files are verified first, then the pointer moves in one journal transaction."""
+    manifest = runs.verify(desk.layout.run(run_id))
+    desk.journal.promote(run_id, manifest.identity.journal_seq, who, "rollback", lease=lease)
     refresh(desk)
 
 
@@ -109,8 +125,7 @@ def settle(desk: Desk, staged: Path, manifest: Manifest) -> None:
     if not (place / runs.MANIFEST).is_file():
         runs.settle(desk.layout, staged)
         return
-    there = runs.read_manifest(place)
-    different = differences(there, manifest)
+    different = differences(runs.read_manifest(place), manifest)
     if different:
         raise VerificationFailed(
             f"run {staged.name} was made before with the same inputs but differs in: {', '.join(different)}",
@@ -120,7 +135,7 @@ def settle(desk: Desk, staged: Path, manifest: Manifest) -> None:
 
 
 def differences(one: Manifest, other: Manifest) -> list[str]:
-    """Names of tables and model files whose digests differ between two runs of one identity."""
+    """Names of tables and of model and pack files whose digests differ between two runs of one identity."""
     tables = {table.name: table.digests for table in one.tables}
     others = {table.name: table.digests for table in other.tables}
     names = [name for name in sorted(tables.keys() | others.keys()) if tables.get(name) != others.get(name)]
@@ -128,30 +143,42 @@ def differences(one: Manifest, other: Manifest) -> list[str]:
 
 
 def refresh(desk: Desk) -> None:
-    """Point the analysts' views at what is kept, then remove what no view has named since the last refresh."""
+    """Point the analysts' views at what is kept, then remove what no view has named since the last refresh.
+
+    Removal takes two refreshes: a run first leaves the views and only at the next one the disk, so that an analyst who opened
+    the views yesterday still finds every file they name.
+    """
     pointer = desk.journal.pointer()
     if pointer is None:
         return
-    kept = runs.kept(desk.layout)
-    doomed = expired(desk, [manifest.run_id for manifest in kept], pointer.run_id)
-    # Two steps over two nights: a run first leaves the views, and only at the next refresh leaves the disk, so that an
-    # analyst who opened the views yesterday still finds every file they name.
-    leaving = desk.journal.retired()
-    for run_id in leaving:
+    status = {record.run_id: record.status for record in desk.journal.runs()}
+    leaving = {run_id for run_id, value in status.items() if value == "retired" and run_id != pointer.run_id}
+    kept = [manifest for manifest in runs.kept(desk.layout) if manifest.run_id not in leaving]
+    doomed = expired(desk, {manifest.run_id for manifest in kept}, pointer.run_id)
+    analytics.refresh(desk.layout, pointer.run_id, [manifest for manifest in kept if manifest.run_id not in doomed])
+    for run_id in sorted(leaving):
         runs.remove(desk.layout, run_id)
-        desk.journal.record_run(run_id, "pruned")
-    analytics.refresh(desk.layout, pointer.run_id, [m for m in kept if m.run_id not in doomed and m.run_id not in leaving])
-    for run_id in doomed:
-        desk.journal.record_run(run_id, "retired")
+        mark(desk, run_id, "pruned")
+    for run_id in sorted(doomed):
+        mark(desk, run_id, "retired")
+    watermarks = [manifest.identity.journal_seq for manifest in kept]
+    desk.journal.prune(min(watermarks, default=0))
 
 
-def expired(desk: Desk, kept: list[str], current: str) -> set[str]:
-    """Kept runs beyond ``keep_runs`` promoted ones, by the time they were last promoted; the current one and kept ones are never among them."""
-    promoted = [run_id for run_id in desk.journal.promoted_order() if run_id in kept]
-    surplus = promoted[: max(0, len(promoted) - desk.settings.pipeline.keep_runs)]
-    return {run_id for run_id in surplus if run_id != current}
+def expired(desk: Desk, kept: set[str], current: str) -> set[str]:
+    """Promoted runs beyond the newest ``keep_runs``, by their last promotion. Backfilled runs stay until an operator removes them."""
+    newest_first = list(dict.fromkeys(promotion.run_id for promotion in desk.journal.promotions() if promotion.run_id in kept))
+    return set(newest_first[desk.settings.pipeline.keep_runs :]) - {current}
 
 
-def created(desk: Desk) -> datetime:
-    """Time stamped on the manifest: the night's start."""
-    return desk.started
+def mark(desk: Desk, run_id: str, status: RunStatus, message: str = "") -> None:
+    """Record what became of a run; what was known of it before stays."""
+    known = next((record for record in desk.journal.runs() if record.run_id == run_id), None)
+    desk.journal.record_run(
+        run_id, status,
+        started_at=known.started_at if known else desk.started,
+        finished_at=known.finished_at if known and known.finished_at else utc_now(),
+        as_of=known.as_of if known else None,
+        watermark=known.watermark if known else None,
+        message=message,
+    )
