@@ -97,14 +97,18 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
             outcome.run_id, outcome.reason = same, "nothing new since the published run: no new file, write, definition or code"
             return outcome
         outcome.run_id = runs.run_id_of(cut.identity)
-        desk.journal.record_run(outcome.run_id, "building", started_at=desk.started, as_of=cut.as_of, watermark=cut.identity.journal_seq)
+        # A run that is complete on disk is being made again (to compare, or to serve it): its record must not say otherwise meanwhile.
+        again = runs.complete(desk.layout, outcome.run_id)
+        if not again:
+            desk.journal.record_run(outcome.run_id, "building", started_at=desk.started, as_of=cut.as_of, watermark=cut.identity.journal_seq)
         try:
             make(desk, order, cut, outcome, watch, step)
             lease.check()
             with watch.lap("publish"):
                 step("publish", lambda: publish.promote(desk, outcome.run_id, lease, who=order.who, serve=order.serve), retries=2)
         except BaseException as error:
-            note_failure(desk, outcome.run_id, error)
+            if not again:
+                note_failure(desk, outcome.run_id, error)
             raise
     outcome.made, outcome.promoted = True, order.serve
     outcome.report = str(desk.layout.run(outcome.run_id) / "reports" / "index.html")
@@ -147,6 +151,7 @@ def recover(desk: Desk) -> None:
     runs.clear_staging(desk.layout)
     for record in desk.journal.runs():
         if record.status == "building":
+            runs.remove(desk.layout, record.run_id)
             publish.mark(desk, record.run_id, "failed", "interrupted")
 
 

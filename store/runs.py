@@ -103,6 +103,11 @@ def settle(layout: Layout, folder: Path) -> Path:
     return target
 
 
+def complete(layout: Layout, run_id: str) -> bool:
+    """Whether a run lies among the kept ones with its manifest."""
+    return (layout.run(run_id) / MANIFEST).is_file()
+
+
 def discard(folder: Path) -> None:
     """Remove a staged run that is not wanted."""
     shutil.rmtree(folder, ignore_errors=True)

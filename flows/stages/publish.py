@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # The ledger's tables are copied from the warehouse; the rest is on the workbench.
 LEDGER = ("file_loads", "quarantine")
+COMPLETE = ("published", "kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +40,38 @@ class PreviousRun:
 def previous_run(desk: Desk) -> PreviousRun | None:
     """The published run, or None before the first night or when its folder is gone."""
     pointer = desk.journal.pointer()
-    if pointer is None or not (desk.layout.run(pointer.run_id) / runs.MANIFEST).is_file():
+    if pointer is None or not runs.complete(desk.layout, pointer.run_id):
         return None
     folder = desk.layout.run(pointer.run_id)
     return PreviousRun(pointer.run_id, folder, runs.read_manifest(folder))
 
 
 def unchanged(desk: Desk, identity: Identity, events_before: int) -> str | None:
-    """Id of the published run when nothing that decides a run's contents is new since, else None.
+    """Id of the published run when nothing that decides a run's contents is new since it was made, else None.
 
     The passing of time alone is not new: a day without any delivery is far more often a broken feed than a day on which
     nothing happened, and scoring it would call everybody churned. ``events_before`` counts events before the new cut-off, so
-    events that had been dated ahead do count as new once their day has come.
+    events that had been dated ahead do count as new once their day has come. After a rollback the run that was left counts
+    too, or the next night would publish again what an operator just took back.
     """
-    previous = previous_run(desk)
-    if previous is None:
+    pointer = desk.journal.pointer()
+    if pointer is None:
         return None
-    old = previous.manifest.identity
-    same = (
+    latest = desk.journal.promotions()[0]
+    candidates = [pointer.run_id] + ([latest.previous] if latest.kind == "rollback" and latest.previous else [])
+    for run_id in candidates:
+        if runs.complete(desk.layout, run_id) and _same(runs.read_manifest(desk.layout.run(run_id)), identity, events_before):
+            return pointer.run_id
+    return None
+
+
+def _same(manifest: Manifest, identity: Identity, events_before: int) -> bool:
+    """Whether a run was made from the same data, definitions, code and seed; cut-offs may differ when no event lies between them."""
+    old = manifest.identity
+    return manifest.notes.get("events_before") == events_before and (
         (old.warehouse_digest, old.definitions_digest, old.code_version, old.seed)
         == (identity.warehouse_digest, identity.definitions_digest, identity.code_version, identity.seed)
-        and previous.manifest.notes.get("events_before") == events_before
     )
-    return previous.run_id if same else None
 
 
 def insert_rows(con: duckdb.DuckDBPyConnection, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -105,9 +115,10 @@ def promote(desk: Desk, run_id: str, lease: Lease, *, who: str, serve: bool = Tr
     staged = desk.layout.staging / run_id
     manifest = runs.verify(staged)
     settle(desk, staged, manifest)
-    if serve:
+    pointer = desk.journal.pointer()
+    if serve and (pointer is None or pointer.run_id != run_id):
         desk.journal.promote(run_id, manifest.identity.journal_seq, who, lease=lease)
-    else:
+    elif not serve and not any(record.run_id == run_id and record.status in COMPLETE for record in desk.journal.runs()):
         mark(desk, run_id, "kept")
     refresh(desk)
 
@@ -122,7 +133,7 @@ def rollback(desk: Desk, run_id: str, lease: Lease, *, who: str) -> None:
 def settle(desk: Desk, staged: Path, manifest: Manifest) -> None:
     """Move the run among the kept ones; one of the same identity that is there already must be equal, and stays."""
     place = desk.layout.run(staged.name)
-    if not (place / runs.MANIFEST).is_file():
+    if not runs.complete(desk.layout, staged.name):
         runs.settle(desk.layout, staged)
         return
     different = differences(runs.read_manifest(place), manifest)
@@ -153,7 +164,7 @@ def refresh(desk: Desk) -> None:
         return
     status = {record.run_id: record.status for record in desk.journal.runs()}
     leaving = {run_id for run_id, value in status.items() if value == "retired" and run_id != pointer.run_id}
-    kept = [manifest for manifest in runs.kept(desk.layout) if manifest.run_id not in leaving]
+    kept = [manifest for manifest in runs.kept(desk.layout) if status.get(manifest.run_id) in COMPLETE]
     doomed = expired(desk, {manifest.run_id for manifest in kept}, pointer.run_id)
     analytics.refresh(desk.layout, pointer.run_id, [manifest for manifest in kept if manifest.run_id not in doomed])
     for run_id in sorted(leaving):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from contracts.errors import StorageError
 from contracts.settings import Settings
-from store.journal import documents, keys, pointer, writes
+from store.journal import documents, keys, lease, pointer, writes
 from store.journal.documents import Document
 from store.journal.engine import ChangeWatch, Database, prepare, sqlite_url
 from store.journal.keys import Key, Role
@@ -173,6 +173,11 @@ class Journal:
     def lease(self, name: str, holder: str = "a night", *, seconds: float) -> Lease:
         """A lease to enter with ``with``; entering raises LeaseHeld, naming the holder, when another one has it."""
         return Lease(self.database, name, holder, seconds, self.clock)
+
+    def lease_holder(self, name: str) -> str | None:
+        """Who holds a lease now, None when it is free."""
+        with self.reading() as connection:
+            return lease.holder(connection, name, self.clock())
 
     # Keys
 

@@ -170,3 +170,13 @@ def _take(connection: Connection, name: str, holder: str, now: datetime, seconds
     token = int(found.token) + 1
     connection.execute(update(table).where(table.c.name == name).values(token=token, **values))
     return token
+
+
+def holder(connection: Connection, name: str, now: datetime) -> str | None:
+    """Who holds a lease, on which host and process; None when it is free or its holder is dead."""
+    found = connection.execute(select(table).where(table.c.name == name)).one_or_none()
+    if found is None or found.expires_at is None or found.expires_at <= now:
+        return None
+    if is_dead(Process(found.host, found.place, found.pid, found.process_started)):
+        return None
+    return f"{found.holder} on {found.host}, process {found.pid}"
