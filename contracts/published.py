@@ -188,9 +188,9 @@ TABLES: tuple[Table, ...] = (
         ("severity", "VARCHAR", "warn, quarantine or block"),
     ),
     _table(
-        "drift", "one feature compared with the last published run", "feature",
+        "drift", "one statistic of one feature compared with the last published run", "feature statistic",
         ("feature", "VARCHAR", "feature compared"),
-        ("statistic", "VARCHAR", "what was compared: population stability index, share missing, mean"),
+        ("statistic", "VARCHAR", "what was compared: psi (population stability index), missing (share), mean (in deviations), rows"),
         ("value", "DOUBLE", "size of the drift"),
         ("threshold", "DOUBLE", "size from which it is reported"),
         ("drifted", "BOOLEAN", "whether the threshold was reached"),
