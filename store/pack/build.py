@@ -1,0 +1,218 @@
+"""Makes the serving pack of a staged run from its tables and from the lists that precompute left, in bounded memory.
+
+Every profile and item stands at its ``profile_index`` and ``item_index``. Equal tables give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from contracts.errors import VerificationFailed
+from contracts.progress import Progress, Silent
+from contracts.settings import Settings
+from store.pack import fragments
+from store.pack.arrays import map_array, save_array
+from store.pack.blobs import BlobWriter
+from store.pack.ids import SQL_DIGEST, write_index
+from store.pack.read import VERSION
+
+BATCH = 50_000
+
+
+def build_pack(target: Path, settings: Settings, scratch: Path, progress: Progress | None = None) -> None:
+    """Complete ``target/pack`` from ``target/tables``; ``scratch`` is a folder for spilling.
+
+    Expects in ``target/pack`` what precompute wrote: ``lists_items.npy`` int32 (profiles, K) and ``lists_scores.npy``
+    float32, ``neighbours_items.npy`` and ``neighbours_scores.npy`` (items, K), items padded with -1, and
+    ``popularity.npy`` int32 (items, best first). Raises VerificationFailed when arrays and tables do not fit.
+    """
+    build = _Build(target, settings, scratch)
+    steps = (build.profiles, build.items, build.churn, build.seen, build.models, build.popularity, build.finish)
+    for number, step in enumerate(steps):
+        (progress or Silent()).step("serving pack", number, len(steps), step.__name__)
+        step()
+    (progress or Silent()).step("serving pack", len(steps), len(steps))
+    build.close()
+
+
+class _Build:
+    def __init__(self, target: Path, settings: Settings, scratch: Path) -> None:
+        self.tables = target / "tables"
+        self.pack = target / "pack"
+        self.settings = settings
+        self.con = duckdb.connect(config={
+            "memory_limit": settings.pipeline.memory_limit, "threads": settings.pipeline.threads,
+            "temp_directory": str(scratch),
+        })
+        for name in ("profiles", "items", "churn", "interactions", "recommendation_lists"):
+            self.con.read_parquet(str(self.tables / f"{name}.parquet")).create_view(name)
+        self.profile_count = self._count("profiles")
+        self.item_count = self._count("items")
+        self.model_names: list[str] = []
+
+    def close(self) -> None:
+        self.con.close()
+
+    def _count(self, table: str) -> int:
+        row = self.con.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(row[0]) if row else 0
+
+    def _batches(self, query: str, index: str, rows: int) -> Iterator[pa.RecordBatch]:
+        """Rows of a query whose first column must run 0, 1, 2, ... up to ``rows``."""
+        at = 0
+        for batch in self.con.sql(query).to_arrow_reader(BATCH):
+            found = batch.column(0).to_numpy(zero_copy_only=False)
+            if not np.array_equal(found, np.arange(at, at + len(found))):
+                raise VerificationFailed(f"{index} does not count up from 0 without gaps", hint="run the night again")
+            at += len(found)
+            yield batch
+        if at != rows:
+            raise VerificationFailed(f"{index}: {at} rows where {rows} are expected", hint="run the night again")
+
+    def _write(self, query: str, index: str, rows: int, blobs: list[str], digests: int) -> list[npt.NDArray[np.uint64]]:
+        """Write string columns 1.. of a query as blobs; the ``digests`` columns after them are returned as arrays."""
+        columns = [np.empty(rows, np.uint64) for _ in range(digests)]
+        at = 0
+        with ExitStack() as stack:
+            writers = [stack.enter_context(BlobWriter(self.pack, name, rows)) for name in blobs]
+            for batch in self._batches(query, index, rows):
+                for writer, strings in zip(writers, batch.columns[1:], strict=False):
+                    writer.write(*_strings(strings))
+                for column, numbers in zip(columns, batch.columns[1 + len(blobs) :], strict=True):
+                    column[at : at + batch.num_rows] = numbers.to_numpy(zero_copy_only=False)
+                at += batch.num_rows
+        return columns
+
+    def profiles(self) -> None:
+        customer = SQL_DIGEST.format(column="customer_id")
+        query = (
+            f"SELECT profile_index, {fragments.PROFILE}, profile_id, coalesce(customer_id, ''), "
+            f"{SQL_DIGEST.format(column='profile_id')}, CASE WHEN customer_id IS NULL THEN 0 ELSE {customer} END "
+            "FROM profiles"
+        )
+        blobs = ["profiles", "profile_ids", "customer_ids"]
+        write_index(self.pack, "profile", self._write(query, "profile_index", self.profile_count, blobs, digests=2))
+
+    def items(self) -> None:
+        query = (
+            f"SELECT item_index, {fragments.ITEM}, {fragments.LISTED}, item_id, {SQL_DIGEST.format(column='item_id')} "
+            "FROM items"
+        )
+        blobs = ["items", "listed", "item_ids"]
+        write_index(self.pack, "item", self._write(query, "item_index", self.item_count, blobs, digests=1))
+        stopped = list(self.settings.recommendations.item_stop_list)
+        eligible = self.con.execute(
+            "SELECT (status = 'active' AND NOT list_contains($stopped::VARCHAR[], item_id)) AS eligible "
+            "FROM items ORDER BY item_index",
+            {"stopped": stopped},
+        ).fetchnumpy()["eligible"]
+        save_array(self.pack / "eligible.npy", np.ma.filled(eligible, False).astype(np.uint8))
+
+    def churn(self) -> None:
+        bad = self.con.execute("SELECT count(*) FROM churn WHERE NOT isfinite(churn_score)").fetchone()
+        if bad and bad[0]:
+            raise VerificationFailed(f"{bad[0]} churn scores are not finite", hint="look at the churn model's gate")
+        query = (
+            f"SELECT profile_index, CASE WHEN churn.profile_id IS NULL THEN '' ELSE {fragments.CHURN} END "
+            "FROM profiles LEFT JOIN churn USING (profile_id) ORDER BY profile_index"
+        )
+        self._write(query, "profile_index", self.profile_count, ["churn"], digests=0)
+
+    def seen(self) -> None:
+        """Items each profile interacted with: rows ``seen_offsets[i]`` to ``seen_offsets[i + 1]`` of ``seen_items``."""
+        counts = np.zeros(self.profile_count, np.uint64)
+        total = self._count("interactions")
+        items = np.lib.format.open_memmap(
+            self.pack / "seen_items.npy", mode="w+", dtype=np.int32, shape=(total,)
+        )
+        at = last = 0
+        for batch in self.con.sql("SELECT profile_index, item_index FROM interactions").to_arrow_reader(BATCH):
+            profiles = batch.column(0).to_numpy()
+            if len(profiles) and (profiles[0] < last or (np.diff(profiles) < 0).any()):
+                raise VerificationFailed("interactions are not ordered by profile_index", hint="run the night again")
+            first, last = int(profiles[0]), int(profiles[-1])
+            counts[first : last + 1] += np.bincount(profiles - first).astype(np.uint64)
+            items[at : at + batch.num_rows] = batch.column(1).to_numpy()
+            at += batch.num_rows
+        items.flush()
+        ends = np.cumsum(counts, dtype=np.uint64)
+        save_array(self.pack / "seen_offsets.npy", np.concatenate([np.zeros(1, np.uint64), ends]))
+
+    def models(self) -> None:
+        """Which model ordered each profile's list, and which lists are cold (all of those without a row)."""
+        names = self.con.execute("SELECT DISTINCT model FROM recommendation_lists ORDER BY model").fetchall()
+        self.model_names = sorted({"popular", *(str(name) for (name,) in names)})
+        query = (
+            "SELECT profiles.profile_index, coalesce(list_position($names::VARCHAR[], lists.model), $popular) - 1, "
+            "coalesce(lists.cold, true)::UTINYINT FROM profiles "
+            "LEFT JOIN recommendation_lists AS lists USING (profile_id) ORDER BY 1"
+        )
+        models = np.zeros(self.profile_count, np.uint8)
+        cold = np.ones(self.profile_count, np.uint8)
+        popular = self.model_names.index("popular") + 1
+        found = self.con.execute(query, {"names": self.model_names, "popular": popular}).fetchnumpy()
+        values = list(found.values())
+        models[:], cold[:] = values[1], values[2]
+        save_array(self.pack / "lists_model.npy", models)
+        save_array(self.pack / "lists_cold.npy", cold)
+
+    def popularity(self) -> None:
+        """The order over the whole catalogue: what precompute ranked, then the rest by index; and each item's place."""
+        ranked = map_array(self.pack / "popularity.npy").astype(np.int64)
+        within = not len(ranked) or 0 <= ranked.min() <= ranked.max() < self.item_count
+        if not within or len(np.unique(ranked)) != len(ranked):
+            raise VerificationFailed("popularity.npy does not order the items of this run", hint="run the night again")
+        rest = np.setdiff1d(np.arange(self.item_count), ranked)
+        order = np.concatenate([ranked, rest]).astype(np.int32)
+        rank = np.empty(self.item_count, np.int32)
+        rank[order] = np.arange(self.item_count, dtype=np.int32)
+        save_array(self.pack / "popularity_order.npy", order)
+        save_array(self.pack / "popularity_rank.npy", rank)
+
+    def finish(self) -> None:
+        self._check_lists("lists", self.profile_count)
+        self._check_lists("neighbours", self.item_count)
+        facts = {
+            "version": VERSION, "profiles": self.profile_count, "items": self.item_count, "models": self.model_names,
+            "neighbours_model": self._neighbours_model(),
+        }
+        (self.pack / "pack.json").write_text(json.dumps(facts, sort_keys=True, indent=1) + "\n")
+
+    def _neighbours_model(self) -> str:
+        path = self.tables / "item_neighbour_lists.parquet"
+        if not path.is_file():
+            return "neighbours"
+        row = self.con.read_parquet(str(path)).aggregate("max(model)").fetchone()
+        return str(row[0]) if row and row[0] else "neighbours"
+
+    def _check_lists(self, name: str, rows: int) -> None:
+        items, scores = map_array(self.pack / f"{name}_items.npy"), map_array(self.pack / f"{name}_scores.npy")
+        right_types = items.dtype == np.int32 and scores.dtype == np.float32
+        if not right_types or items.shape != scores.shape or items.shape[:1] != (rows,) or items.ndim != 2:
+            raise VerificationFailed(
+                f"{name}: {items.shape} {items.dtype} items and {scores.shape} {scores.dtype} scores for {rows} rows",
+                hint="run the night again",
+            )
+        for start in range(0, rows, BATCH):
+            part = items[start : start + BATCH]
+            if part.size and not -1 <= part.min() <= part.max() < self.item_count:
+                raise VerificationFailed(f"{name} name items that this run does not have", hint="run the night again")
+
+
+def _strings(column: pa.Array) -> tuple[npt.NDArray[np.uint64], memoryview]:
+    """End of each string within the batch's bytes, and those bytes. The column must have no nulls."""
+    if column.null_count:
+        raise VerificationFailed(f"{column.null_count} fragments are null", hint="a fault of nightloom: report it")
+    _, offsets, data = column.buffers()
+    width = np.int64 if pa.types.is_large_string(column.type) else np.int32
+    positions = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1].astype(np.uint64)
+    raw = memoryview(data if data is not None else b"")
+    return positions[1:] - positions[0], raw[int(positions[0]) : int(positions[-1])]
