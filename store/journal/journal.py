@@ -170,7 +170,7 @@ class Journal:
 
     # Lease
 
-    def lease(self, name: str, holder: str = "a night", *, seconds: float) -> Lease:
+    def lease(self, name: str, holder: str = "a night", seconds: float = 120.0) -> Lease:
         """A lease to enter with ``with``; entering raises LeaseHeld, naming the holder, when another one has it."""
         return Lease(self.database, name, holder, seconds, self.clock)
 
