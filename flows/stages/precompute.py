@@ -1,0 +1,216 @@
+"""Precompute: every profile's list and every item's neighbours, in blocks, as tables and as flat arrays for serving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from contracts.progress import Progress
+from contracts.published import TABLE_BY_NAME
+from contracts.settings import Settings
+from flows.stages.recommend import RecommendOutcome
+from models.interactions import QUANTUM
+from models.ranking import Floats, Ints
+from store import disk
+
+BLOCK = 4096
+"""Profiles computed at once. Memory: history and lists of so many, and one tile of scores for each worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precomputed:
+    """What was written. ``cold`` profiles have no interaction and got popularity."""
+
+    profiles: int
+    cold: int
+    items: int
+    items_with_neighbours: int
+
+
+def precompute(
+    con: duckdb.DuckDBPyConnection, target: Path, outcome: RecommendOutcome, settings: Settings, progress: Progress
+) -> Precomputed:
+    """Create tables ``recommendation_lists`` and ``item_neighbour_lists`` and, in ``target/pack``, the same as arrays.
+
+    ``lists_items.npy`` int32 (profiles, candidates), ``lists_scores.npy`` float32, ``neighbours_items.npy``,
+    ``neighbours_scores.npy`` (items, neighbours), items padded with -1, and ``popularity.npy`` int32 (items), best
+    first. Inactive and stop-listed items are in no list.
+    """
+    pack = target / "pack"
+    pack.mkdir(parents=True, exist_ok=True)
+    with disk.storage_errors("write the precomputed lists"):
+        np.save(pack / "popularity.npy", outcome.interactions.popularity_order(), allow_pickle=False)
+        allowed = _allowed(con, settings, len(outcome.item_ids))
+        profiles, cold = _write_lists(con, pack, outcome, settings, allowed, progress)
+        related = _write_neighbours(con, pack, outcome, settings, allowed, progress)
+    return Precomputed(profiles, cold, len(outcome.item_ids), related)
+
+
+def _allowed(con: duckdb.DuckDBPyConnection, settings: Settings, n_items: int) -> NDArray[np.bool_]:
+    """Which items may be listed: active and not stop-listed, bool (n_items,)."""
+    found = con.execute(
+        "SELECT item_index FROM items "
+        "WHERE status IS DISTINCT FROM 'inactive' AND NOT list_contains($stopped::VARCHAR[], item_id)",
+        {"stopped": list(settings.recommendations.item_stop_list)},
+    ).fetchnumpy()["item_index"]
+    allowed = np.zeros(n_items, np.bool_)
+    allowed[np.ma.getdata(found)] = True
+    return allowed
+
+
+def _write_lists(
+    con: duckdb.DuckDBPyConnection,
+    pack: Path,
+    outcome: RecommendOutcome,
+    settings: Settings,
+    allowed: NDArray[np.bool_],
+    progress: Progress,
+) -> tuple[int, int]:
+    interactions, wanted = outcome.interactions, settings.recommendations
+    profile_ids = (
+        con.execute("SELECT profile_id FROM profiles ORDER BY profile_index")
+        .to_arrow_table()
+        .column(0)
+        .combine_chunks()
+    )
+    item_ids = pa.array(outcome.item_ids, pa.string())
+    history = interactions.matrix()
+    popular = _popular_list(outcome, allowed, wanted.candidates)
+    total, cold_total = interactions.n_profiles, 0
+    _create(con, "recommendation_lists")
+    with (
+        _array(pack / "lists_items.npy", (total, wanted.candidates), np.int32) as all_items,
+        _array(pack / "lists_scores.npy", (total, wanted.candidates), np.float32) as all_scores,
+    ):
+        for start in range(0, total, BLOCK):
+            stop = min(start + BLOCK, total)
+            progress.step("precompute lists", start, total)
+            cold = np.diff(interactions.indptr[start : stop + 1]) == 0
+            items, scores = _lists(outcome, settings, history[start:stop], cold, allowed, popular)
+            all_items[start:stop], all_scores[start:stop] = items, scores
+            cold_total += int(cold.sum())
+            item_lists, score_lists = _as_lists(items, scores, item_ids)
+            models = np.where(cold, "popular", outcome.serving.name)
+            _append(
+                con,
+                "recommendation_lists",
+                {
+                    "profile_id": profile_ids.slice(start, stop - start),
+                    "profile_index": pa.array(np.arange(start, stop, dtype=np.int32)),
+                    "model": pa.array(models.tolist(), pa.string()),
+                    "cold": pa.array(cold),
+                    "item_ids": item_lists,
+                    "scores": score_lists,
+                },
+            )
+    progress.step("precompute lists", total, total)
+    return total, cold_total
+
+
+def _lists(
+    outcome: RecommendOutcome,
+    settings: Settings,
+    history: csr_matrix,
+    cold: NDArray[np.bool_],
+    allowed: NDArray[np.bool_],
+    popular: tuple[Ints, Floats],
+) -> tuple[Ints, Floats]:
+    """Lists of one block of profiles: the model's for those with a history, popularity for the others."""
+    items = np.repeat(popular[0][None, :], len(cold), axis=0)
+    scores = np.repeat(popular[1][None, :], len(cold), axis=0)
+    warm = history[~cold]
+    exclude = None if settings.recommendations.recommend_interacted_items else warm
+    items[~cold], scores[~cold] = outcome.serving.recommend(
+        warm, settings.recommendations.candidates, exclude=exclude, allowed=allowed, threads=settings.pipeline.threads
+    )
+    return items, scores
+
+
+def _popular_list(outcome: RecommendOutcome, allowed: NDArray[np.bool_], k: int) -> tuple[Ints, Floats]:
+    """The list of a profile without history: int32 and float32 (k,), padded with -1 and 0."""
+    order = outcome.interactions.popularity_order()
+    best = order[allowed[order]][:k]
+    items = np.full(k, -1, np.int32)
+    scores = np.zeros(k, np.float32)
+    items[: len(best)] = best
+    scores[: len(best)] = outcome.interactions.popularity[best] / QUANTUM
+    return items, scores
+
+
+def _write_neighbours(
+    con: duckdb.DuckDBPyConnection,
+    pack: Path,
+    outcome: RecommendOutcome,
+    settings: Settings,
+    allowed: NDArray[np.bool_],
+    progress: Progress,
+) -> int:
+    k, threads = settings.recommendations.neighbours, settings.pipeline.threads
+    progress.step("precompute neighbours", 0, len(outcome.item_ids))
+    items, scores = outcome.neighbours.neighbours(k, allowed=allowed, threads=threads)
+    alone = items[:, 0] < 0 if k else np.zeros(len(items), np.bool_)
+    if alone.any():
+        by_content, content_scores = outcome.content.neighbours(k, allowed=allowed, threads=threads)
+        items[alone], scores[alone] = by_content[alone], content_scores[alone]
+    np.save(pack / "neighbours_items.npy", items, allow_pickle=False)
+    np.save(pack / "neighbours_scores.npy", scores, allow_pickle=False)
+    item_ids = pa.array(outcome.item_ids, pa.string())
+    models = np.where(alone, outcome.content.name, outcome.neighbours.name)
+    _create(con, "item_neighbour_lists")
+    for start in range(0, len(items), BLOCK):
+        stop = min(start + BLOCK, len(items))
+        item_lists, score_lists = _as_lists(items[start:stop], scores[start:stop], item_ids)
+        _append(
+            con,
+            "item_neighbour_lists",
+            {
+                "item_id": item_ids.slice(start, stop - start),
+                "item_index": pa.array(np.arange(start, stop, dtype=np.int32)),
+                "model": pa.array(models[start:stop].tolist(), pa.string()),
+                "item_ids": item_lists,
+                "scores": score_lists,
+            },
+        )
+    progress.step("precompute neighbours", len(items), len(items))
+    return int((items[:, 0] >= 0).sum()) if k else 0
+
+
+def _as_lists(items: Ints, scores: Floats, ids: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Rows padded with -1 as Arrow lists of ids and of scores."""
+    found = items >= 0
+    ends = np.concatenate([[0], np.cumsum(found.sum(axis=1))]).astype(np.int32)
+    lists = pa.ListArray.from_arrays(ends, ids.take(pa.array(items[found])))
+    return lists, pa.ListArray.from_arrays(ends, pa.array(scores[found]))
+
+
+def _create(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    columns = ", ".join(f"{column.name} {column.type}" for column in TABLE_BY_NAME[name].columns)
+    con.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
+
+
+def _append(con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, pa.Array]) -> None:
+    con.register("block", pa.table(columns))
+    con.execute(f"INSERT INTO {name} SELECT * FROM block")
+    con.unregister("block")
+
+
+@contextmanager
+def _array(path: Path, shape: tuple[int, int], dtype: Any) -> Iterator[NDArray[Any]]:
+    """A new ``.npy`` file to be filled through memory and flushed at the end. An empty one cannot be mapped."""
+    if 0 in shape:
+        empty = np.zeros(shape, dtype)
+        np.save(path, empty, allow_pickle=False)
+        yield empty
+        return
+    mapped = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    yield mapped
+    mapped.flush()

@@ -1,0 +1,274 @@
+"""Train recommenders: judge every candidate on what followed its data, refit the best on everything, or carry the last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import numpy as np
+
+from contracts.errors import NightloomError
+from contracts.progress import Progress
+from contracts.settings import Settings
+from models.evaluate import HEADLINE, MODES, Judgement, Mode, Split, judge, time_split
+from models.interactions import Interactions
+from models.items import Items
+from models.recommenders.carried import Carried
+from models.recommenders.recommender import Recommender
+from models.registry import RECOMMENDERS, describe
+from models.selection import BASELINE, Verdict, choose
+from store.models import carry_model, load_recommender, save_recommender
+from transforms import interactions as source
+
+CANDIDATES = ("popular", "neighbours", "ease", "als", "content")
+SERVED, NEIGHBOURS, CONTENT = "recommender", "item_neighbours", "content"
+"""Folders under ``models/`` of a run, by what the model in them is for."""
+
+
+class PreviousRun(Protocol):
+    """What is looked at of the run that serves now."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def folder(self) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecommendOutcome:
+    """What training gave: the models that precompute uses, and rows for ``evaluation`` and ``training_jobs``.
+
+    ``serving`` orders the lists, ``neighbours`` the item neighbours, ``content`` the neighbours of items the other
+    knows none of.
+    """
+
+    interactions: Interactions
+    item_ids: list[str]
+    serving: Recommender
+    neighbours: Recommender
+    content: Recommender
+    evaluation: list[dict[str, Any]]
+    jobs: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """The evaluation on one cut: verdicts and judgements by model, and what went wrong with the rest."""
+
+    window_from: datetime | None
+    judgements: dict[tuple[str, Mode], Judgement]
+    verdicts: dict[str, Verdict]
+    errors: dict[str, str]
+    chosen: str | None
+
+
+def train(
+    con: duckdb.DuckDBPyConnection,
+    target: Path,
+    settings: Settings,
+    as_of: datetime,
+    previous: PreviousRun | None,
+    progress: Progress,
+) -> RecommendOutcome:
+    """Create ``interactions`` and ``popularity`` on the workbench, train, and save models under ``target/models``.
+
+    ``con`` has tables profiles, items and view events as of ``as_of``. Faults of a model are recorded, never raised:
+    the last published model is carried forward, and without one popularity serves.
+    """
+    wanted = settings.recommendations
+    progress.step("train recommenders", 0, len(CANDIDATES) + 2, "interactions")
+    source.create_interactions(con, wanted, as_of)
+    source.create_popularity(con)
+    sizes = _sizes(con)
+    interactions = _interactions(sizes, source.read_interactions(con, wanted))
+    items = Items(*source.read_item_text(con))
+    item_ids = [row[0] for row in con.execute("SELECT item_id FROM items ORDER BY item_index").fetchall()]
+    threads = settings.pipeline.threads
+    shortage = _shortage(sizes, int(interactions.events.sum()), settings)
+    trial = _Trial(None, {}, {}, {}, None)
+    if not shortage:
+        trial = _try_all(con, settings, sizes, items, progress)
+    progress.step("train recommenders", len(CANDIDATES) + 1, len(CANDIDATES) + 2, trial.chosen or "carried")
+    content = _make("content", settings).fit(interactions, items, threads=threads)
+    about = {"trained_by_run": target.name, "as_of": as_of.isoformat()}
+    save_recommender(target / "models" / CONTENT, content, item_ids, about)
+    serving, trained_by, reason = _serve(
+        trial, shortage, settings, interactions, items, item_ids, previous, target, about
+    )
+    neighbours = _neighbour_source(serving, settings, interactions, items, item_ids, target, about)
+    progress.step("train recommenders", len(CANDIDATES) + 2, len(CANDIDATES) + 2, serving.name)
+    status = "Skipped" if shortage else "Failed" if reason else "Completed"
+    job = {
+        "algorithm": "rec",
+        "model": serving.name,
+        "status": status,
+        "trained_by_run": trained_by,
+        "reason": reason,
+        "details": _details(trial, sizes, interactions, serving, settings),
+    }
+    evaluation = _rows(trial, serving.name if trained_by == target.name else "", as_of)
+    return RecommendOutcome(interactions, item_ids, serving, neighbours, content, evaluation, [job])
+
+
+def _sizes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    row = con.execute("SELECT (SELECT count(*) FROM profiles), (SELECT count(*) FROM items)").fetchone()
+    assert row is not None
+    return {"profiles": int(row[0]), "items": int(row[1])}
+
+
+def _interactions(sizes: Mapping[str, int], columns: source.Columns) -> Interactions:
+    return Interactions.from_columns(n_profiles=sizes["profiles"], n_items=sizes["items"], **columns)
+
+
+def _shortage(sizes: Mapping[str, int], events: int, settings: Settings) -> str:
+    """Which minimum is not reached, in words; empty when all are."""
+    wanted = settings.recommendations
+    rows = (("profiles", sizes["profiles"], wanted.min_profiles), ("items", sizes["items"], wanted.min_items))
+    short = [
+        f"{have} {name} of {least}"
+        for name, have, least in (*rows, ("weighted events", events, wanted.min_events))
+        if have < least
+    ]
+    return f"inadequate_data: {', '.join(short)}" if short else ""
+
+
+def _make(name: str, settings: Settings) -> Recommender:
+    """An unfitted model with the parameters that the settings give."""
+    given: dict[str, dict[str, Any]] = {
+        "als": {"factors": settings.recommendations.factors, "seed": settings.pipeline.seed},
+    }
+    return RECOMMENDERS[name](**given.get(name, {}))
+
+
+def _try_all(
+    con: duckdb.DuckDBPyConnection, settings: Settings, sizes: Mapping[str, int], items: Items, progress: Progress
+) -> _Trial:
+    """Fit every candidate as of the cut, judge it on the window after it, and choose."""
+    wanted = settings.recommendations
+    cut = source.time_cut(con, wanted)
+    assert cut is not None  # there are events, or there would be a shortage
+    past = _interactions(sizes, source.read_interactions(con, wanted, cut))
+    after = source.read_window(con, wanted, cut)
+    split = time_split(past, after["profile_index"], after["item_index"])
+    judgements: dict[tuple[str, Mode], Judgement] = {}
+    errors: dict[str, str] = {}
+    for number, name in enumerate(CANDIDATES):
+        progress.step("train recommenders", number + 1, len(CANDIDATES) + 2, f"judge {name}")
+        try:
+            judgements |= _judge_both(_make(name, settings), split, items, settings.pipeline.threads)
+        except Exception as error:  # one model's fault, of whatever library, must not end the night
+            errors[name] = f"{type(error).__name__}: {error}"
+    mode: Mode = "repeat" if wanted.recommend_interacted_items else "new"
+    chosen, verdicts = choose({name: one for (name, of), one in judgements.items() if of == mode}, CANDIDATES)
+    return _Trial(cut, judgements, verdicts, errors, chosen)
+
+
+def _judge_both(model: Recommender, split: Split, items: Items, threads: int) -> dict[tuple[str, Mode], Judgement]:
+    model.fit(split.train, items, threads=threads)
+    return {(model.name, mode): judge(model, split, mode, threads=threads) for mode in MODES}
+
+
+def _serve(
+    trial: _Trial,
+    shortage: str,
+    settings: Settings,
+    interactions: Interactions,
+    items: Items,
+    item_ids: list[str],
+    previous: PreviousRun | None,
+    target: Path,
+    about: Mapping[str, Any],
+) -> tuple[Recommender, str, str]:
+    """The model to serve, the run that trained it, and why it is not tonight's best (empty when it is)."""
+    reason = shortage
+    if not shortage and trial.chosen is None:
+        faults = [f"{name}: {text}" for name, text in trial.errors.items()]
+        faults += [f"{one.model}: {one.reason}" for one in trial.verdicts.values() if not one.passed]
+        reason = "; ".join(faults) or "no candidate could be judged"
+    if trial.chosen is not None:
+        try:
+            model = _make(trial.chosen, settings).fit(interactions, items, threads=settings.pipeline.threads)
+            save_recommender(target / "models" / SERVED, model, item_ids, dict(about))
+            return model, target.name, ""
+        except NightloomError:
+            raise
+        except Exception as error:  # as above: carried forward instead
+            reason = f"{trial.chosen} could not be fitted on everything: {type(error).__name__}: {error}"
+    if previous is not None and (previous.folder / "models" / SERVED).is_dir():
+        old = previous.folder / "models" / SERVED
+        inner, old_ids, card = load_recommender(old)
+        carry_model(old, target / "models" / SERVED)
+        numbers = {item_id: number for number, item_id in enumerate(item_ids)}
+        mapping = np.array([numbers.get(item_id, -1) for item_id in old_ids], dtype=np.int32)
+        return Carried(inner, mapping, interactions.popularity_order()), str(card["trained_by_run"]), reason
+    model = _make(BASELINE, settings).fit(interactions, items)
+    save_recommender(target / "models" / SERVED, model, item_ids, dict(about))
+    return model, target.name, reason
+
+
+def _neighbour_source(
+    serving: Recommender,
+    settings: Settings,
+    interactions: Interactions,
+    items: Items,
+    item_ids: list[str],
+    target: Path,
+    about: Mapping[str, Any],
+) -> Recommender:
+    """The serving model where it knows neighbours, else item neighbours fitted for that alone."""
+    if serving.personal and not isinstance(serving, Carried):
+        return serving
+    model = _make("neighbours", settings).fit(interactions, items, threads=settings.pipeline.threads)
+    save_recommender(target / "models" / NEIGHBOURS, model, item_ids, dict(about))
+    return model
+
+
+def _details(
+    trial: _Trial, sizes: Mapping[str, int], interactions: Interactions, serving: Recommender, settings: Settings
+) -> dict[str, Any]:
+    """What decided, as JSON; nothing in it depends on time or threads."""
+    gates = {
+        name: {
+            "passed": one.passed,
+            "reason": one.reason,
+            HEADLINE: one.value,
+            "above_popularity": one.difference,
+            "standard_error": one.difference_error,
+        }
+        for name, one in trial.verdicts.items()
+    }
+    known = {} if isinstance(serving, Carried) else describe(serving)
+    return {
+        "row_counts": dict(sizes) | {"interactions": interactions.entries, "events": int(interactions.events.sum())},
+        "mode": "repeat" if settings.recommendations.recommend_interacted_items else "new",
+        "gates": gates,
+        "errors": trial.errors,
+        "configuration": known,
+    }
+
+
+def _rows(trial: _Trial, serving: str, as_of: datetime) -> list[dict[str, Any]]:
+    """Rows of the published table ``evaluation``."""
+    return [
+        {
+            "algorithm": "rec",
+            "cut": "rolling",
+            "model": name,
+            "mode": mode,
+            "metric": metric.name,
+            "value": metric.value,
+            "standard_error": metric.standard_error,
+            "subjects": metric.subjects,
+            "baseline": name == BASELINE,
+            "serving": name == serving,
+            "window_from": trial.window_from,
+            "window_to": as_of,
+        }
+        for (name, mode), judgement in trial.judgements.items()
+        for metric in judgement.metrics
+    ]

@@ -1,0 +1,126 @@
+"""Judging recommenders the way they are used: fitted on the past, scored on what profiles did next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from models import metrics
+from models.interactions import Interactions
+from models.recommenders.recommender import Recommender
+
+Mode = Literal["new", "repeat"]
+MODES: tuple[Mode, ...] = ("new", "repeat")
+HEADLINE = "ndcg@10"
+RECALL_AT = (10, 20, 50)
+NDCG_AT = (10,)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """Mean over ``subjects`` profiles with its standard error (null where it has none)."""
+
+    name: str
+    value: float
+    standard_error: float | None
+    subjects: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """How one model did in one mode: its metrics, and the headline value of every judged profile (to pair)."""
+
+    model: str
+    mode: Mode
+    metrics: tuple[Metric, ...]
+    headline: NDArray[np.float64]
+
+    def __getitem__(self, name: str) -> Metric:
+        return next(metric for metric in self.metrics if metric.name == name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """The past and what followed.
+
+    ``train``: interactions as of the cut. ``relevant``: CSR (n_profiles, n_items), a stored entry for each pair of the
+    window after it. ``subjects``: profile indices judged, those with a past and a relevant item known in the past.
+    """
+
+    train: Interactions
+    relevant: csr_matrix
+    subjects: NDArray[np.int64]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Items with an interaction in the past; only those are ranked, and only those count as relevant."""
+        return self.train.item_profiles() > 0
+
+
+def time_split(
+    train: Interactions, profile_index: NDArray[Any], item_index: NDArray[Any], most_subjects: int = 20_000
+) -> Split:
+    """Join the past with the pairs of the following window (any order, repeats allowed).
+
+    Of more than ``most_subjects`` profiles evenly spaced ones are judged: profile indices follow hashed ids, so that
+    is a fair sample, and the same one every time.
+    """
+    known = train.item_profiles() > 0
+    item = np.asarray(item_index, dtype=np.int64)
+    pairs = np.unique(np.asarray(profile_index, dtype=np.int64)[known[item]] * train.n_items + item[known[item]])
+    profile, item = np.divmod(pairs, max(train.n_items, 1))
+    relevant = csr_matrix(
+        (
+            np.ones(len(pairs), np.float32),
+            item.astype(np.int32),
+            np.searchsorted(profile, np.arange(train.n_profiles + 1)),
+        ),
+        shape=(train.n_profiles, train.n_items),
+    )
+    subjects = np.flatnonzero((np.diff(train.indptr) > 0) & (np.diff(relevant.indptr) > 0))
+    if len(subjects) > most_subjects:
+        subjects = subjects[np.linspace(0, len(subjects) - 1, most_subjects).astype(np.int64)]
+    return Split(train, relevant, subjects)
+
+
+def judge(model: Recommender, split: Split, mode: Mode, *, threads: int = 1) -> Judgement:
+    """Rank all known items for every subject and score the lists.
+
+    ``new``: items of the past are left out and do not count as relevant; ``repeat``: nothing is left out.
+    """
+    history = split.train.matrix()[split.subjects]
+    relevant = split.relevant[split.subjects]
+    if mode == "new":
+        relevant = _without(relevant, history)
+        some = np.diff(relevant.indptr) > 0
+        history, relevant = history[some], relevant[some]
+    deepest = max(*RECALL_AT, *NDCG_AT)
+    exclude = history if mode == "new" else None
+    items, scores = model.recommend(history, deepest, exclude=exclude, allowed=split.known, threads=threads)
+    if not np.isfinite(scores).all():
+        raise FloatingPointError(f"{model.name} gave a score that is not finite")
+    return _score_lists(model.name, mode, items, relevant, int(split.known.sum()))
+
+
+def _score_lists(name: str, mode: Mode, items: NDArray[np.int32], relevant: csr_matrix, catalogue: int) -> Judgement:
+    hit = metrics.hits(items, relevant)
+    number = np.diff(relevant.indptr)
+    by_name = {f"ndcg@{k}": metrics.ndcg(hit, number, k) for k in NDCG_AT}
+    by_name |= {f"recall@{k}": metrics.recall(hit, number, k) for k in RECALL_AT}
+    found = [Metric(metric, *metrics.mean(values), len(values)) for metric, values in by_name.items()]
+    found.append(Metric("coverage@10", metrics.coverage(items, 10, catalogue), None, len(items)))
+    return Judgement(name, mode, tuple(found), by_name[HEADLINE])
+
+
+def _without(relevant: csr_matrix, history: csr_matrix) -> csr_matrix:
+    """The stored entries of ``relevant`` that ``history`` does not store."""
+    rows, columns = relevant.shape
+    row = np.repeat(np.arange(rows, dtype=np.int64), np.diff(relevant.indptr))
+    seen = np.repeat(np.arange(rows, dtype=np.int64), np.diff(history.indptr)) * columns + history.indices
+    kept = ~np.isin(row * columns + relevant.indices, seen)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=rows))])
+    return csr_matrix((relevant.data[kept], relevant.indices[kept], indptr), shape=relevant.shape)
