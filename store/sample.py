@@ -1,4 +1,4 @@
-"""Write a generated sample as drops: ``profiles/``, ``items/``, ``events/``, ``documents/``, and the list of damaged lines beside them."""
+"""Write a generated sample as drops: profiles, items, events, event types, and the list of the damaged lines."""
 
 from __future__ import annotations
 
@@ -30,8 +30,12 @@ _COPY = {
 }
 _NESTED = """
 SELECT event_type, customer_id, created_at, struct_pack(
-    item_id := "event_properties>>item_id", payment_method := "event_properties>>payment_method", amount := "event_properties>>amount",
-    quantity := "event_properties>>quantity", seconds := "event_properties>>seconds", channel := "event_properties>>channel",
+    item_id := "event_properties>>item_id",
+    payment_method := "event_properties>>payment_method",
+    amount := "event_properties>>amount",
+    quantity := "event_properties>>quantity",
+    seconds := "event_properties>>seconds",
+    channel := "event_properties>>channel",
     reason := "event_properties>>reason") AS event_properties
 FROM ({events})
 """
@@ -57,9 +61,10 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class SampleReport:
-    """What was written. ``profiles``, ``items`` and ``events`` are good rows, ``redelivered`` events that another file already holds.
+    """What was written.
 
-    ``planted`` says what ingest must find, file by file and rule by rule; ``planted.csv`` in the folder says on which line.
+    ``profiles``, ``items`` and ``events`` are good rows; ``redelivered`` are events that another file already holds.
+    ``planted`` says what ingest must find, file by file and rule by rule; ``planted.csv`` in the folder says where.
     """
 
     out: str
@@ -105,9 +110,9 @@ def write_sample(
 ) -> SampleReport:
     """Generate a sample into ``out`` (made if missing; files of the same names are replaced) and say what it holds.
 
-    The events of each calendar month are one file of the given format; profiles are CSV and items JSON lines, unless the format is ``csv`` or
-    ``jsonl``. With ``dirty`` above 0 the last month is a gzip CSV with damaged and redelivered lines, and the profiles are a CSV with
-    damaged lines. The bytes depend on the other arguments only, not on ``threads`` or ``memory_limit``.
+    The events of each calendar month are one file of the given format; profiles are CSV and items JSON lines, unless
+    the format is ``csv`` or ``jsonl``. With ``dirty`` above 0 the last month is a gzip CSV with damaged and redelivered
+    lines, and the profiles are a CSV with damaged lines. The bytes do not depend on ``threads`` or ``memory_limit``.
     Raises ``UsageError`` for impossible sizes, ``StorageError`` when the disk refuses.
     """
     planned = sample.plan(
@@ -124,18 +129,25 @@ def write_sample(
 def _generator(out: Path, threads: int, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory that spills beside the output; what it spilled is gone afterwards."""
     with TemporaryDirectory(prefix=".sample-", dir=out) as scratch:
-        config = {"threads": threads, "memory_limit": memory_limit, "temp_directory": scratch}
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "threads": threads,
+            "memory_limit": memory_limit,
+            "temp_directory": scratch,
+        }
         try:
             with duckdb.connect(":memory:", config=config) as con:
                 yield con
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            raise StorageError(f"cannot generate the sample: {error}", hint="free disk space, or ask for fewer profiles") from error
+            hint = "free disk space, or ask for fewer profiles"
+            raise StorageError(f"cannot generate the sample: {error}", hint=hint) from error
 
 
 class _Writer:
     """One generation: writes the files in order and collects the report."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, out: Path, planned: SamplePlan, format: Format, progress: Progress) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, out: Path, planned: SamplePlan, format: Format, progress: Progress
+    ) -> None:
         self.con, self.out, self.planned, self.format, self.progress = con, out, planned, format, progress
         self.files: list[SampleFile] = []
         self.redelivered = 0
@@ -179,7 +191,8 @@ class _Writer:
             self._lines("profile", "profiles/profiles.csv", self.planned.profiles, "lines")
         else:
             kind = "jsonl" if self.format == "jsonl" else "csv"
-            self._copy("SELECT * FROM sample_profile_rows ORDER BY customer_id", {}, f"profiles/profiles.{kind}", self.planned.profiles, kind)
+            text = "SELECT * FROM sample_profile_rows ORDER BY customer_id"
+            self._copy(text, {}, f"profiles/profiles.{kind}", self.planned.profiles, kind)
 
     def _items(self) -> None:
         text, parameters = sample.query(self.planned, "item_rows")
@@ -220,7 +233,8 @@ class _Writer:
     def _planted(self) -> tuple[Planted, ...]:
         """Write ``planted.csv`` (file, line, column, rule, value) and count it."""
         parts = [
-            f"SELECT '{path}' AS file, line_number AS line, column_name, rule, value FROM sample_{name}_lines WHERE rule IS NOT NULL"
+            f"SELECT '{path}' AS file, line_number AS line, column_name, rule, value "
+            f"FROM sample_{name}_lines WHERE rule IS NOT NULL"
             for name, path in self.damaged
         ]
         path = self.out / "planted.csv"
@@ -229,6 +243,8 @@ class _Writer:
             return ()
         self.con.execute(f"CREATE OR REPLACE TABLE sample_planted AS {' UNION ALL '.join(parts)}")
         quoted = str(path).replace("'", "''")
-        self.con.execute(f"COPY (SELECT * FROM sample_planted ORDER BY file DESC, line) TO '{quoted}' (FORMAT csv, HEADER true)")
-        counts = self.con.execute("SELECT file, rule, count(*) FROM sample_planted GROUP BY ALL ORDER BY file DESC, rule").fetchall()
+        listed = "SELECT * FROM sample_planted ORDER BY file DESC, line"
+        self.con.execute(f"COPY ({listed}) TO '{quoted}' (FORMAT csv, HEADER true)")
+        counted = "SELECT file, rule, count(*) FROM sample_planted GROUP BY ALL ORDER BY file DESC, rule"
+        counts = self.con.execute(counted).fetchall()
         return tuple(Planted(*row) for row in counts)

@@ -1,12 +1,14 @@
-"""A generated shop with known structure: profiles with tastes and fates, items, and the events they cause, as DuckDB tables.
+"""A generated shop with known structure: profiles with tastes and fates, items, and the events they cause.
 
-Every number is drawn by hashing the seed with the row's own place (profile, month, visit, line), so a row depends on nothing but the plan: the
-tables are the same for any number of threads, and months are made one after the other in memory bounded by the largest.
+Every number is drawn by hashing the seed with the row's own place (profile, month, visit, line), so a row depends on
+nothing but the plan: the tables are the same for any number of threads, and months are made one after the other in
+memory bounded by the largest.
 
-What a model can find: 16 circles of taste over categories and style families, four orders of preference inside a circle, three staples that a
-profile buys again and again, popularity that falls as a power of the rank, a Christmas peak and seasons of categories, items launched on the way
-(some in the last weeks, with a telling text), and departures whose monthly odds depend on plan, newsletter, age, complaints, time since sign-up and
-activity, most of them announced by fewer visits.
+What a model can find: 16 circles of taste over categories and style families, four orders of preference inside them,
+three staples that a profile buys again and again, popularity that falls as a power of the rank, a Christmas peak and
+seasons of categories, items launched on the way (some in the last weeks, with a telling text), and departures whose
+monthly odds depend on plan, newsletter, age, complaints, time since sign-up and activity; most are announced by fewer
+visits.
 """
 
 from __future__ import annotations
@@ -27,13 +29,26 @@ PROFILE_FAULTS, EVENT_FAULTS = 5, 12
 
 _SEED_SPAN = 1 << 32
 _EVENTS_PER_VISIT = 62.0  # measured: events a profile causes in the default period, per visit a month
-_SETTING = ("categories", "families", "days", "months", "day_slots", "category_slots", "items", "profiles", "profile_rows")
+_SETTING = (
+    "categories",
+    "families",
+    "days",
+    "months",
+    "day_slots",
+    "category_slots",
+    "items",
+    "profiles",
+    "profile_rows",
+)
 _MONTH = ("shelf", "cells", "lines")
 
 
 @dataclass(frozen=True, slots=True)
 class SamplePlan:
-    """What to generate. The period is ``[first_day, end)``; ``dirty`` is the share of damaged lines in the CSV files that carry them."""
+    """What to generate, in the period ``[first_day, end)``.
+
+    ``dirty`` is the share of damaged lines in the CSV files that carry them.
+    """
 
     profiles: int
     items: int
@@ -56,7 +71,7 @@ class SamplePlan:
         return min(6, max(1, self.items // (self.categories * 3)))
 
     def damaged(self, rows: int, faults: int) -> int:
-        """Lines to damage in a file of ``rows`` good rows: the planned share, but each of the ``faults`` at least once."""
+        """Lines to damage in a file of ``rows`` good rows: the planned share, but each fault at least once."""
         return min(rows, max(faults, round(rows * self.dirty))) if self.dirty else 0
 
 
@@ -93,7 +108,8 @@ def plan(
     if not 0 <= dirty <= 0.5:
         raise UsageError(f"a share of {dirty} damaged lines is not possible", hint="--dirty between 0 and 0.5")
     if not 0 < events_per_profile <= 1000:
-        raise UsageError(f"cannot make {events_per_profile} events for each profile", hint="--events-per-profile above 0, at most 1000")
+        hint = "--events-per-profile above 0, at most 1000"
+        raise UsageError(f"cannot make {events_per_profile} events for each profile", hint=hint)
     return SamplePlan(
         profiles=profiles,
         items=items or min(20_000, max(120, profiles // 5)),
@@ -106,7 +122,7 @@ def plan(
 
 
 def prepare(con: duckdb.DuckDBPyConnection, planned: SamplePlan) -> tuple[Month, ...]:
-    """Create the tables that hold for the whole period (``sample_items``, ``sample_profiles``, ...); returns its months in order."""
+    """Create the tables of the whole period (``sample_items`` and so on); returns its months in order."""
     con.execute(sql.read("sample_macros"))
     for name in _SETTING:
         _create(con, planned, name)
@@ -119,14 +135,15 @@ def prepare(con: duckdb.DuckDBPyConnection, planned: SamplePlan) -> tuple[Month,
 
 
 def make_month(con: duckdb.DuckDBPyConnection, planned: SamplePlan, month: Month) -> int:
-    """Create ``sample_happened``, the events of one month, and carry what follows from them later. Months must come in order.
+    """Create ``sample_happened``, the events of one month, and carry what follows from them later.
 
-    Returns the number of events of the month.
+    Months must come in order. Returns the number of events of the month.
     """
     for name in _MONTH:
         _create(con, planned, name, month)
     happenings, parameters = query(planned, "happenings", month)
-    con.execute(f"CREATE OR REPLACE TABLE sample_happened AS {happenings} UNION ALL SELECT * FROM sample_carried", parameters)
+    both = f"{happenings} UNION ALL SELECT * FROM sample_carried"
+    con.execute(f"CREATE OR REPLACE TABLE sample_happened AS {both}", parameters)
     turn = {"turn": month.to_day * 86400}
     con.execute("CREATE OR REPLACE TABLE sample_carried AS SELECT * FROM sample_happened WHERE moment >= $turn", turn)
     row = con.execute("SELECT count(*) FROM sample_happened WHERE moment < $turn", turn).fetchone()
@@ -152,7 +169,9 @@ def query(planned: SamplePlan, name: str, month: Month | None = None, **more: ob
     return text, {name: values[name] for name in set(re.findall(r"\$(\w+)", text))}
 
 
-def keep_last_events(con: duckdb.DuckDBPyConnection, planned: SamplePlan, month: Month, *, skip: int | None = None) -> int:
+def keep_last_events(
+    con: duckdb.DuckDBPyConnection, planned: SamplePlan, month: Month, *, skip: int | None = None
+) -> int:
     """Create or extend ``sample_last_events`` with the month's events as delivered, in order; returns its rows.
 
     With ``skip`` it is made anew without the first ``skip`` events of the month.
@@ -167,8 +186,9 @@ def keep_last_events(con: duckdb.DuckDBPyConnection, planned: SamplePlan, month:
 
 
 def make_lines(con: duckdb.DuckDBPyConnection, planned: SamplePlan, name: str) -> int:
-    """Create ``sample_<name>_lines`` (``profile`` or ``event``): the lines of a CSV file, some damaged on purpose; returns the damaged."""
-    source, faults = ("sample_profile_rows", PROFILE_FAULTS) if name == "profile" else ("sample_last_events", EVENT_FAULTS)
+    """Create ``sample_<name>_lines`` (``profile`` or ``event``): lines of a CSV file; returns how many are damaged."""
+    sources = {"profile": ("sample_profile_rows", PROFILE_FAULTS), "event": ("sample_last_events", EVENT_FAULTS)}
+    source, faults = sources[name]
     rows = _count(con, source)
     damaged = planned.damaged(rows, faults)
     text, parameters = query(planned, f"{name}_lines", rows=max(rows, 1), damaged=damaged)

@@ -21,18 +21,18 @@ SELECT profile_index, sequence, line_key, moment + 86400 * (2 + sample_pick(line
 FROM lines
 WHERE buys AND sample_unit(line_key, 22) < return_rate
 UNION ALL
-SELECT profile_index, 0, sample_key(key, 4000 + month_index), complained_at, 'complaint', NULL
+SELECT profile_index, 0, sample_key(key, 5000 + month_index), complained_at, 'complaint', NULL
 FROM (
     SELECT
         *,
-        from_day::BIGINT * 86400 + sample_pick(sample_key(key, 4000 + month_index), 1, (to_day - from_day) * 86400) AS complained_at
+        from_day::BIGINT * 86400 + sample_pick(key, 4000 + month_index, (to_day - from_day) * 86400) AS complained_at
     FROM sample_profiles
     CROSS JOIN months
     WHERE sample_complains(key, month_index)
 )
 WHERE complained_at >= signup_at AND (churn_month IS NULL OR complained_at < churn_at)
 UNION ALL
-SELECT profile_index, 1, sample_key(key, 5000), churn_at, 'churned', NULL
+SELECT profile_index, 1, sample_key(key, 6000), churn_at, 'churned', NULL
 FROM sample_profiles
 CROSS JOIN months
 WHERE churn_month = month_index AND says_goodbye

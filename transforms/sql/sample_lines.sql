@@ -56,7 +56,7 @@ keyed AS (
 ),
 wanted AS (
     SELECT
-        profile_index, circle, key, visit, line, line_key, moment, buys, signup_at,
+        profile_index, circle, staples, visit, line, line_key, moment, buys, signup_at,
         sample_unit(line_key, 1) < staple_share AS wants_staple,
         CASE
             WHEN sample_unit(line_key, 2) < 0.42 THEN first_category
@@ -80,11 +80,7 @@ reached AS (
         CASE WHEN wants_staple THEN 0 ELSE moment // 604800 END AS week_index,
         CASE WHEN wants_staple THEN 0 ELSE circle END AS circle,
         CASE WHEN wants_staple THEN $categories * $families ELSE category_index * $families + family_index END AS cell,
-        CASE
-            -- the three staples that a person keeps coming back to
-            WHEN wants_staple THEN sample_unit(sample_key(key, 40 + sample_pick(line_key, 6, 3)), 1)
-            ELSE sample_unit(line_key, 7)
-        END AS shelf_draw
+        CASE WHEN wants_staple THEN staples[sample_pick(line_key, 6, 3) + 1] ELSE sample_unit(line_key, 7) END AS shelf_draw
     FROM wanted
 )
 SELECT profile_index, visit, line, line_key, moment, buys, signup_at, item_index

@@ -18,5 +18,5 @@ CREATE OR REPLACE MACRO sample_position(u, n) AS least(n, floor(pow((pow(n + 1, 
 -- A cell of a CSV line, after RFC 4180.
 CREATE OR REPLACE MACRO sample_cell(x) AS
     CASE WHEN x IS NULL THEN '' WHEN regexp_matches(x, '[,"\n\r]') THEN '"' || replace(x, '"', '""') || '"' ELSE x END;
--- Whether a profile complains in a month of the period.
-CREATE OR REPLACE MACRO sample_complains(key, month_index) AS sample_unit(key, 2000 + month_index) < 0.06;
+-- Whether a profile complains in a month; months before the period count from -1 downwards.
+CREATE OR REPLACE MACRO sample_complains(key, month_index) AS sample_unit(key, 2010 + month_index) < 0.06;

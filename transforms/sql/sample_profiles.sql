@@ -36,6 +36,8 @@ drawn AS (
         ['card', 'card', 'card', 'card', 'paypal', 'paypal', 'invoice', 'apple_pay', 'direct_debit', 'gift_card']
             [sample_pick(key, 26, 10) + 1] AS payment_method,
         0.12 + 0.30 * sample_unit(key, 27) AS staple_share,
+        -- the three staples that a person keeps coming back to, as places on the staple shelf
+        [sample_unit(key, 33), sample_unit(key, 34), sample_unit(key, 35)] AS staples,
         sample_unit(key, 28) - 0.5 AS temper,  -- what no column shows: without it churn would be too easy
         sample_unit(key, 29) < 0.65 AS fades,
         sample_unit(key, 30) < 0.45 AS says_goodbye
@@ -66,7 +68,8 @@ monthly AS (
         - 0.35 * ln(zeal)
         + 1.6 * temper
         + 1.1 * sample_complains(key, month_index)::INTEGER
-        + 0.9 * sample_complains(key, month_index - 1)::INTEGER AS log_odds
+        + 0.9 * sample_complains(key, month_index - 1)::INTEGER
+        + 0.6 * sample_complains(key, month_index - 2)::INTEGER AS log_odds
     FROM planned
     JOIN sample_months ON signup_day < from_day
 ),
