@@ -1,6 +1,6 @@
 """Kills nights and endpoints with SIGKILL at random moments and looks whether anything was lost, doubled or half published.
 
-    python benchmarks/kills.py --nights 200 --writes 50
+    python -m benchmarks.kills --nights 200 --writes 50
 
 Every night works on new drops and a new seed, so there is always a run to make. After each kill the run pointer must name the run from
 before or the one being made, and its files must be what its manifest says. At the end one night runs through: the warehouse must then

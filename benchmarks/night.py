@@ -1,6 +1,6 @@
 """Times whole nights on generated shops of growing size, stage by stage, beside references measured in the same run.
 
-    python benchmarks/night.py --profiles 10000 100000 1000000 --items 20000 --format parquet
+    python -m benchmarks.night --profiles 10000 100000 1000000 --items 20000 --format parquet
 
 References: ingest beside DuckDB's own CREATE TABLE AS SELECT from the same event files with the same types; a night with nothing new beside
 the interpreter's start; growth between sizes as the exponent k in time ~ n^k. Prints tables and, with --json FILE, all figures.

@@ -1,6 +1,6 @@
 """Reads while nights are published and one is rolled back: every lookup and every query must come from one run, whole.
 
-    python benchmarks/readers.py --lookups 100000 --queries 10000
+    python -m benchmarks.readers --lookups 100000 --queries 10000
 
 A shop's first night is published, the endpoint started with two workers; then lookup clients and analysts (processes of their own) read as
 fast as they can while three more nights are published and one is rolled back. Afterwards every lookup's answer is held against the Parquet

@@ -1,0 +1,77 @@
+"""``nightloom explain``: why these items, why this churn score."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from cyclopts import App
+
+from cli.home import find_layout
+from cli.terminal import show_facts, show_json, show_table
+
+app = App(name="explain", help="Explain a profile's list and churn score.")
+
+
+@app.command
+def profile(profile_id: str, *, amt: int = 10, workspace: str = "", json: bool = False) -> None:
+    """Explain what is served for one profile: its history, its list item by item, its churn score.
+
+    Parameters
+    ----------
+    profile_id
+        profile_id or customer_id.
+    amt
+        Items of the list to explain.
+    workspace
+        Workspace.
+    json
+        Print JSON.
+    """
+    from flows.explanation import explain
+
+    explanation = explain(find_layout(workspace), profile_id, amt)
+    if json:
+        show_json(dataclasses.asdict(explanation))
+        return
+    known = explanation.profile
+    show_facts({
+        "profile": f"{known['profile_id']} ({known['customer_id']}), {known['status']}, known since {known['created_at']}",
+        "run": f"{explanation.run_id} (as of {explanation.as_of} UTC)",
+    })
+    show_table(
+        "What it did most (weighted by age and kind of event)", ("item", "name", "events", "last", "weight"),
+        [(row["item_id"], row["item_name"], row["events"], row["last_at"], f"{row['weight']:.3f}") for row in explanation.history],
+        right=("events", "weight"),
+    )
+    show_table(
+        "What it is shown", ("rank", "item", "name", "score", "because of"),
+        [(row["rank"], row["item_id"], row["item_name"], f"{row['score']:.4f}", _because(row)) for row in explanation.items], right=("rank", "score"),
+    )
+    if explanation.items:
+        print(f"ordered by model {explanation.items[0]['model']}")
+    _churn(explanation.churn)
+    for row in explanation.excluded:
+        print(f"left out of {row['algorithm']}: {row['reason']} {', '.join(row['missing_keys'] or ())}".rstrip())
+    for row in explanation.failed_checks:
+        print(f"failed check {row['expectation']} ({row['severity']}): {row['value']}")
+
+
+def _because(row: dict[str, Any]) -> str:
+    """The profile's own items that lead to this one, else its place in the popularity order."""
+    if row["because"] and not row["cold"]:
+        return ", ".join(str(via["item_name"] or via["item_id"]) for via in row["because"])
+    return f"popularity (rank {row['popularity_rank']})" if row["popularity_rank"] else "no interaction yet: like others by its description"
+
+
+def _churn(churn: dict[str, Any] | None) -> None:
+    if churn is None:
+        print("churn: not scored (not in the population, or no model)")
+        return
+    print(f"churn: {churn['churn_score']:.3f} within {churn['horizon_days']} days ({churn['churn_probability']}), median {churn['expected_days_to_churn']} days, "
+          f"model {churn['model']}")
+    show_table(
+        "Why this score (contributions to the log-odds against the average profile)", ("feature", "value", "effect", "contribution"),
+        [(reason["feature"], reason["value"], reason["effect"], f"{reason['contribution']:+.3f}") for reason in churn["churn_reasons"] or ()],
+        right=("contribution",),
+    )
