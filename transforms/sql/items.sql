@@ -13,7 +13,7 @@ SELECT
     item_name,
     item_description,
     item_price,
-    status,
+    coalesce(status, 'active') AS status,
     properties,
     least(created_at, first_event_at) AS created_at,
     updated_at

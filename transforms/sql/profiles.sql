@@ -11,7 +11,7 @@ SELECT
     customer_id,
     (row_number() OVER (ORDER BY profile_id) - 1)::INTEGER AS profile_index,
     has_charged,
-    status,
+    coalesce(status, 'active') AS status,
     profile_data,
     platform_info,
     least(created_at, first_event_at) AS created_at,
