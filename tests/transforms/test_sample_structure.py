@@ -40,7 +40,10 @@ def _one(con: duckdb.DuckDBPyConnection, query: str) -> float:
 
 
 def test_draws_are_uniform_and_do_not_follow_the_place(shop: duckdb.DuckDBPyConnection) -> None:
-    draws = "SELECT i, sample_unit(sample_key(7, i), 1) AS a, sample_unit(sample_key(7, i), 2) AS b FROM range(200000) AS r (i)"
+    draws = """
+        SELECT i, sample_unit(sample_key(7, i), 1) AS a, sample_unit(sample_key(7, i), 2) AS b
+        FROM range(200000) AS places (i)
+    """
     mean, spread, together, with_place, low, high, distinct = shop.execute(
         f"SELECT avg(a), stddev(a), corr(a, b), corr(a, i), min(a), max(a), count(DISTINCT a) FROM ({draws})"
     ).fetchall()[0]
@@ -86,24 +89,24 @@ def test_a_return_follows_a_purchase_of_the_item(shop: duckdb.DuckDBPyConnection
     orphans = """
         SELECT count(*) FROM happened AS back WHERE event_type = 'returned' AND NOT EXISTS (
             FROM happened AS bought WHERE bought.event_type = 'charged' AND bought.profile_index = back.profile_index
-            AND bought.item_index = back.item_index AND back.moment - bought.moment BETWEEN 2 * 86400 AND 21 * 86400 + 7200)
+            AND bought.item_index = back.item_index
+            AND back.moment - bought.moment BETWEEN 2 * 86400 AND 21 * 86400 + 7200)
     """
     assert _one(shop, orphans) == 0
-    by_category = dict(
-        shop.execute(
-            "SELECT item_category, count(*) FILTER (event_type = 'returned') / count(*) FILTER (event_type = 'charged') "
-            "FROM happened WHERE item_category IN ('Clothing', 'Pantry') GROUP BY 1"
-        ).fetchall()
-    )
+    returns = """
+        SELECT item_category, count(*) FILTER (event_type = 'returned') / count(*) FILTER (event_type = 'charged')
+        FROM happened WHERE item_category IN ('Clothing', 'Pantry') GROUP BY item_category
+    """
+    by_category = dict(shop.execute(returns).fetchall())
     assert by_category["Clothing"] > 5 * by_category["Pantry"] > 0
 
 
 def test_december_peaks_and_seasons_move_categories(shop: duckdb.DuckDBPyConnection) -> None:
-    bought = dict(
-        shop.execute(
-            "SELECT name, count(*) FROM kept JOIN sample_months USING (month_index) WHERE event_type = 'charged' GROUP BY name"
-        ).fetchall()
-    )
+    monthly = """
+        SELECT name, count(*) FROM kept JOIN sample_months USING (month_index)
+        WHERE event_type = 'charged' GROUP BY name
+    """
+    bought = dict(shop.execute(monthly).fetchall())
     assert bought["2025-12"] > 1.3 * bought["2025-11"]
     assert bought["2025-12"] > 1.3 * bought["2026-01"]
     share = "SELECT avg((item_category = '{}')::INTEGER) FROM happened WHERE month_index = {}"
@@ -135,7 +138,8 @@ def test_tastes_are_stable(shop: duckdb.DuckDBPyConnection) -> None:
             SELECT category_index, favourite FROM happened JOIN first USING (profile_index)
             WHERE event_type = 'charged' AND moment >= 365 * 86400)
         SELECT (SELECT avg((category_index = favourite)::INTEGER) FROM later)
-            / (SELECT sum(share * share) FROM (SELECT count(*) / sum(count(*)) OVER () AS share FROM later GROUP BY category_index))
+            / (SELECT sum(share * share) FROM (
+                SELECT count(*) / sum(count(*)) OVER () AS share FROM later GROUP BY category_index))
     """
     assert _one(shop, lift) > 2
 
@@ -150,11 +154,10 @@ def test_staples_are_bought_again(shop: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_churn_depends_on_the_plan_and_on_complaints(shop: duckdb.DuckDBPyConnection) -> None:
-    left = dict(
-        shop.execute(
-            "SELECT plan, avg((churn_month IS NOT NULL)::INTEGER) FROM sample_profiles WHERE signup_day < 0 GROUP BY plan"
-        ).fetchall()
-    )
+    leavers = """
+        SELECT plan, avg((churn_month IS NOT NULL)::INTEGER) FROM sample_profiles WHERE signup_day < 0 GROUP BY plan
+    """
+    left = dict(shop.execute(leavers).fetchall())
     assert left["free"] > 1.5 * left["plus"] > 1.5 * left["gold"] > 0
     hazard = """
         SELECT avg((churn_month = month_index)::INTEGER) FROM sample_profiles JOIN sample_months
@@ -192,7 +195,7 @@ def test_items_are_named_once_and_priced(items: int) -> None:
     [(0, {}), (1, {"items": -1}), (1, {"days": 0}), (1, {"dirty": 0.9}), (1, {"events_per_profile": 0.0})],
 )
 def test_impossible_wishes_are_refused(profiles: int, wishes: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match="cannot|not possible"):
+    with pytest.raises(UsageError, match=r"cannot|not possible"):
         sample.plan(profiles, **wishes)  # type: ignore[arg-type]
 
 
