@@ -1,0 +1,124 @@
+"""The discrete-time hazard: the log-odds of churning within a period, a ridge logistic model and a boosted forest half and half.
+
+With one period (the horizon) it scores profiles; with many (``periods``) it is a survival model of durations (Tutz & Schmid 2016, ch. 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.churn.forest import Forest
+from models.churn.scorer import Arrays, CannotFit, Floats, Sample, prefixed, select_arrays
+from models.threads import one_blas_thread
+
+FEWEST_FOR_TREES = 500
+FEWEST_LABELS_FOR_TREES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """Log-odds = the linear part, halved with a forest's when there were rows enough for one.
+
+    ``center`` holds the mean contributions over the training rows, by term. The base rate of each snapshot is a term of the fit only:
+    the level is set by ``calibrate``.
+    """
+
+    coefficients: Floats
+    forest: Forest | None
+    center: Floats
+    name: str = "hazard"
+
+    def _uncentered(self, matrix: Floats, standard: Floats) -> Floats:
+        linear = standard * self.coefficients
+        return linear if self.forest is None else 0.5 * linear + 0.5 * self._padded(self.forest.contributions(matrix))
+
+    def _padded(self, values: Floats) -> Floats:
+        return values if values.shape[1] == len(self.center) else np.pad(values, ((0, 0), (0, len(self.center) - values.shape[1])))
+
+    def contributions(self, matrix: Floats, standard: Floats) -> Floats:
+        """Exact: the linear part is a sum over terms, the forest's is split along each tree's path (``Forest.contributions``)."""
+        return np.asarray(self._uncentered(matrix, standard) - self.center)
+
+    def score(self, matrix: Floats, standard: Floats) -> Floats:
+        """Sum of the contributions, without making them one by one."""
+        linear = standard @ self.coefficients
+        if self.forest is None:
+            return np.asarray(linear - self.center.sum())
+        roots = self.forest.base + self.forest.value[self.forest.start[:-1]].sum()
+        return np.asarray(0.5 * linear + 0.5 * (self.forest.score(matrix) - roots) - self.center.sum())
+
+    def arrays(self) -> Arrays:
+        """Coefficients, center and the forest's arrays."""
+        forest = prefixed(self.forest.arrays(), "forest") if self.forest else {}
+        return {"coefficients": self.coefficients, "center": self.center, **forest}
+
+    @staticmethod
+    def restore(arrays: Arrays) -> Hazard:
+        """The model of these ``arrays()``."""
+        forest = select_arrays(arrays, "forest")
+        return Hazard(arrays["coefficients"], Forest.restore(forest) if forest else None, arrays["center"])
+
+
+def fit(sample: Sample, seed: int = 0) -> Hazard:
+    """Fit on the labels at the horizon. Raises ``CannotFit`` when only one label occurs."""
+    ones = int(sample.label.sum())
+    trees = len(sample) >= FEWEST_FOR_TREES and min(ones, len(sample) - ones) >= FEWEST_LABELS_FOR_TREES
+    return _fit(sample, seed, trees=trees)
+
+
+def fit_linear(sample: Sample, seed: int = 0) -> Hazard:
+    """The linear part alone. Raises ``CannotFit`` when only one label occurs."""
+    return _fit(sample, seed, trees=False)
+
+
+def _fit(sample: Sample, seed: int, *, trees: bool) -> Hazard:
+    if int(sample.label.sum()) in {0, len(sample)}:
+        raise CannotFit("all rows have the same label")
+    with one_blas_thread():
+        coefficients = _linear(sample)
+        forest = _boosted(sample, seed) if trees else None
+        bare = Hazard(coefficients, forest, np.zeros(len(coefficients)))
+        return Hazard(coefficients, forest, bare.contributions(sample.matrix, sample.standard).mean(axis=0))
+
+
+def _linear(sample: Sample) -> Floats:
+    """Ridge logistic coefficients, (terms,). Each snapshot has an intercept of its own, ten times less shrunk than the terms."""
+    from sklearn.linear_model import LogisticRegression
+
+    levels = np.unique(sample.snapshot)
+    dummies = (sample.snapshot[:, None] == levels[None, :]) * 10.0 if len(levels) > 1 else np.empty((len(sample), 0))
+    ridge = 5.0 + 0.005 * len(sample)
+    model = LogisticRegression(C=1.0 / ridge, solver="newton-cholesky", max_iter=200)
+    model.fit(np.hstack([sample.standard, dummies]), sample.label)
+    return np.ascontiguousarray(model.coef_[0][: sample.standard.shape[1]])
+
+
+def _boosted(sample: Sample, seed: int) -> Forest:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    model = HistGradientBoostingClassifier(
+        max_iter=120, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=max(20, len(sample) // 200), l2_regularization=5.0,
+        early_stopping=False, random_state=seed, categorical_features=None,
+    )
+    return Forest.of(model.fit(sample.matrix, sample.label))
+
+
+def periods(
+    duration: NDArray[Any], event: NDArray[np.bool_], edges: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Person-periods of right-censored durations: (row, period, label), one entry for every period a row was at risk in.
+
+    Period k is (edges[k - 1], edges[k]], the first from 0. A row churning in period k has label 1 there; one censored within it counts
+    as having lived through it only when its duration reaches the period's end.
+    """
+    reached = np.searchsorted(edges, duration, side="left")  # period in which the duration ends
+    complete = np.searchsorted(edges, duration, side="right")  # periods lived through when censored
+    lived = np.where(event & (reached < len(edges)), reached + 1, np.minimum(complete, len(edges)))
+    row = np.repeat(np.arange(len(duration)), lived)
+    period = np.arange(len(row)) - np.repeat(np.cumsum(lived) - lived, lived)
+    label = (event[row] & (period == reached[row])).astype(np.int64)
+    return row.astype(np.int64), period.astype(np.int64), label
