@@ -1,0 +1,68 @@
+"""What the last published run teaches: how many profiles, which ranges, which categories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from contracts.features import Allowed
+from transforms.feature_snapshot import KEY, Feature, identifier
+
+_LEAST_VALUES = 30
+_MOST_CATEGORIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """``ranges``: bounds a feature is expected to keep; ``values``: categories of a text feature. Both by the feature's name."""
+
+    rows: int
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    values: dict[str, tuple[Allowed, ...]] = field(default_factory=dict)
+
+
+def learn(con: duckdb.DuckDBPyConnection, relation: str, features: Sequence[Feature]) -> Learned:
+    """Learn from ``relation`` (the last run's snapshot, columns as in ``features``).
+
+    A range is the least to the greatest finite value, widened by half its width on both sides; categories are learned where there
+    are at most 50. Features with fewer than 30 values teach nothing.
+    """
+    numeric = [feature for feature in features if feature.kind in {"integer", "number"}]
+    textual = [feature for feature in features if feature.kind == "string" and feature.name != KEY]
+    asked = ["count(*)"]
+    for feature in numeric:
+        value = f"{identifier(feature.column)}::DOUBLE"
+        asked += [f"count(*) FILTER (isfinite({value}))", f"min({value}) FILTER (isfinite({value}))", f"max({value}) FILTER (isfinite({value}))"]
+    for feature in textual:
+        asked += [f"count({identifier(feature.column)})", f"approx_count_distinct({identifier(feature.column)})"]
+    row = con.execute(f"SELECT {', '.join(asked)} FROM {relation}").fetchone()
+    assert row is not None
+    ranges = {}
+    for position, feature in enumerate(numeric):
+        count, low, high = row[1 + 3 * position : 4 + 3 * position]
+        if count >= _LEAST_VALUES:
+            ranges[feature.name] = _widened(low, high)
+    values: dict[str, tuple[Allowed, ...]] = {}
+    for position, feature in enumerate(textual):
+        count, distinct = row[1 + 3 * len(numeric) + 2 * position :][:2]
+        # The estimate only spares the exact count where it would be hopeless.
+        if count >= _LEAST_VALUES and distinct <= 4 * _MOST_CATEGORIES:
+            categories = _categories(con, relation, feature)
+            if len(categories) <= _MOST_CATEGORIES:
+                values[feature.name] = categories
+    return Learned(int(row[0]), ranges, values)
+
+
+def _categories(con: duckdb.DuckDBPyConnection, relation: str, feature: Feature) -> tuple[Allowed, ...]:
+    column = identifier(feature.column)
+    rows = con.execute(
+        f"SELECT DISTINCT {column} FROM {relation} WHERE {column} IS NOT NULL ORDER BY 1 LIMIT {_MOST_CATEGORIES + 1}"
+    ).fetchall()
+    return tuple(str(row[0]) for row in rows)
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    margin = (high - low) / 2 or max(abs(low) / 2, 1.0)
+    return low - margin, high + margin
