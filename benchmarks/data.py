@@ -73,9 +73,7 @@ def facts(report: SampleReport) -> dict[str, int]:
 def drops(folder: Path) -> list[tuple[str, Path]]:
     """The files of an input with the inbox folder each belongs to, in the order in which they are delivered."""
     return [
-        (entity, path)
-        for entity in ("documents", "profiles", "items", "events")
-        for path in sorted((folder / entity).iterdir())
+        (entity, path) for entity in ("profiles", "items", "events") for path in sorted((folder / entity).iterdir())
     ]
 
 

@@ -1,4 +1,4 @@
-"""Write a generated sample as drops: profiles, items, events, event types, and the list of the damaged lines."""
+"""Write a generated sample as drops: profiles, items and events, and beside them the list of the damaged lines."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def write_sample(
         profiles, seed=seed, items=items, days=days, end=end, dirty=dirty, events_per_profile=events_per_profile
     )
     with storage_errors("write the sample"):
-        for folder in ("profiles", "items", "events", "documents"):
+        for folder in ("profiles", "items", "events"):
             (out / folder).mkdir(parents=True, exist_ok=True)
         with _generator(out, threads, memory_limit) as con:
             return _Writer(con, out, planned, format, progress or Silent()).write()
@@ -156,7 +156,6 @@ class _Writer:
     def write(self) -> SampleReport:
         months = sample.prepare(self.con, self.planned)
         self.progress.step("sample", 1, len(months) + 2, f"{self.planned.profiles:,} profiles")
-        self._document()
         self._profiles()
         self._items()
         events = 0
@@ -176,14 +175,6 @@ class _Writer:
             files=tuple(self.files),
             planted=planted,
         )
-
-    def _document(self) -> None:
-        """The event types that are not built in."""
-        lines = ["kind: eventTypes", "eventTypeDefinitions:"]
-        for name, properties in sample.EVENT_TYPES.items():
-            lines += [f"  - eventType: {name}", f"    eventProperties: [{', '.join(properties)}]"]
-        path = self.out / "documents" / "event-types.yaml"
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _profiles(self) -> None:
         if self.planned.dirty:

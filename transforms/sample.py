@@ -24,7 +24,6 @@ from transforms import sql
 
 DEFAULT_END = date(2026, 7, 1)
 DEFAULT_DAYS = 546  # with the default end: January 2025 to June 2026
-EVENT_TYPES = {"view": ("item_id",), "returned": ("item_id", "reason")}
 PROFILE_FAULTS, EVENT_FAULTS = 5, 12
 
 _SEED_SPAN = 1 << 32
