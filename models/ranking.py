@@ -25,7 +25,7 @@ Keys = NDArray[np.uint64]
 def top_k(scores: Floats, k: int, order: Ints, rank: Ints) -> tuple[Ints, Floats]:
     """Best ``k`` columns of each row.
 
-    ``scores`` float32 (b, n), C-contiguous, without NaN; ``-inf`` means never. ``order`` int32 (n,) lists the columns
+    ``scores`` float32 (b, n), C-contiguous, ``-inf`` means never. ``order`` int32 (n,) lists the columns
     by popularity, ``rank`` is its inverse. Returns items int32 (b, k) padded with -1 and scores float32 (b, k) padded
     with 0.
     """
@@ -36,10 +36,13 @@ def top_k(scores: Floats, k: int, order: Ints, rank: Ints) -> tuple[Ints, Floats
         return items, values
     groups = columns // GROUP
     if groups <= 2 * k:
+        _check(scores)
         _rank_whole(scores, np.arange(rows), items, values, order, rank)
         return items, values
     grouped = scores[:, : groups * GROUP].reshape(rows, GROUP, groups)
     best = grouped.max(axis=1)
+    _check(best)
+    _check(scores[:, groups * GROUP :])
     bound = np.partition(best, groups - k, axis=1)[:, groups - k]
     sparse = bound == 0
     floor = np.where(sparse, np.float32(np.finfo(np.float32).smallest_subnormal), bound)
@@ -59,6 +62,12 @@ def top_k(scores: Floats, k: int, order: Ints, rank: Ints) -> tuple[Ints, Floats
     if again.any():
         _rank_whole(scores, np.flatnonzero(again), items, values, order, rank)
     return items, values
+
+
+def _check(scores: Floats) -> None:
+    """Maxima are enough to check: not-a-number survives them."""
+    if scores.size and not (scores < np.inf).all():
+        raise FloatingPointError("a score is not a number, or infinite")
 
 
 def _keys(values: Floats, ranks: NDArray[Any]) -> Keys:

@@ -14,7 +14,7 @@ BASELINE = "popular"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether one model may serve, and why not; ``value`` is its headline metric, ``difference`` that to the baseline."""
+    """Whether one model may serve, and why not; ``value`` is its headline, ``difference`` that to the baseline."""
 
     model: str
     passed: bool

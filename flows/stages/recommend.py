@@ -1,4 +1,4 @@
-"""Train recommenders: judge every candidate on what followed its data, refit the best on everything, or carry the last."""
+"""Train recommenders: judge each candidate on what followed, refit the best on everything, or carry the last."""
 
 from __future__ import annotations
 
@@ -200,15 +200,22 @@ def _serve(
         except Exception as error:  # as above: carried forward instead
             reason = f"{trial.chosen} could not be fitted on everything: {type(error).__name__}: {error}"
     if previous is not None and (previous.folder / "models" / SERVED).is_dir():
-        old = previous.folder / "models" / SERVED
-        inner, old_ids, card = load_recommender(old)
-        carry_model(old, target / "models" / SERVED)
-        numbers = {item_id: number for number, item_id in enumerate(item_ids)}
-        mapping = np.array([numbers.get(item_id, -1) for item_id in old_ids], dtype=np.int32)
-        return Carried(inner, mapping, interactions.popularity_order()), str(card["trained_by_run"]), reason
+        try:
+            return *_carry(previous.folder / "models" / SERVED, target, interactions, item_ids), reason
+        except (NightloomError, KeyError, TypeError, ValueError) as error:  # damaged, or of another version of the code
+            reason = f"{reason}; the model of {previous.run_id} cannot be carried forward: {error}"
     model = _make(BASELINE, settings).fit(interactions, items)
     save_recommender(target / "models" / SERVED, model, item_ids, dict(about))
     return model, target.name, reason
+
+
+def _carry(old: Path, target: Path, interactions: Interactions, item_ids: list[str]) -> tuple[Recommender, str]:
+    """The model saved in ``old`` with tonight's item numbers, copied into ``target``, and the run that trained it."""
+    inner, old_ids, card = load_recommender(old)
+    carry_model(old, target / "models" / SERVED)
+    numbers = {item_id: number for number, item_id in enumerate(item_ids)}
+    mapping = np.array([numbers.get(item_id, -1) for item_id in old_ids], dtype=np.int32)
+    return Carried(inner, mapping, interactions.popularity_order()), str(card["trained_by_run"])
 
 
 def _neighbour_source(

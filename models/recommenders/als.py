@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from models.interactions import Interactions
 from models.items import Items
 from models.ranking import Floats
 from models.recommenders.recommender import Recommender
+from models.threads import one_blas_thread
 
 
 class Als(Recommender):
@@ -50,20 +52,32 @@ class Als(Recommender):
         return csr_matrix((data, history.indices, history.indptr), shape=history.shape)
 
     def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
-        if not interactions.entries:
-            self.item_factors_ = np.zeros((interactions.n_items, self.factors), np.float32)
-            return
-        library = self._library(threads)
-        library.fit(self._confidence(interactions.matrix()), show_progress=False)
-        # Items nobody touched keep their random start otherwise.
-        library.item_factors[interactions.item_profiles() == 0] = 0
-        self.item_factors_ = library.item_factors
+        factors = np.zeros((interactions.n_items, self.factors), np.float32)
+        if interactions.entries:
+            library = self._library(threads)
+            library.fit(self._confidence(interactions.matrix()), show_progress=False)
+            # Items nobody touched would keep their random start.
+            touched = interactions.item_profiles() > 0
+            factors[touched] = library.item_factors[touched]
+        self._learned(factors)
+
+    def _learned(self, factors: Floats) -> None:
+        self.item_factors_ = factors
+        with one_blas_thread():
+            self._folder = self._library(1)
+            self._folder.item_factors = factors
+            # The library keeps this product of all items, which every fold-in needs; asked for once, before threads do.
+            assert self._folder.YtY is not None
+
+    @classmethod
+    def from_arrays(cls, params: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
+        model = super().from_arrays(params, arrays)
+        model._learned(np.array(arrays["item_factors"]))  # a copy: the library takes no read-only memory
+        return model
 
     def fold_in(self, history: csr_matrix) -> Floats:
         """Profile factors of history rows given the item factors, float32 (b, factors): exact least squares."""
-        library = self._library(1)
-        library.item_factors = self.item_factors_
-        return np.asarray(library.recalculate_user(np.arange(history.shape[0]), self._confidence(history)))
+        return np.asarray(self._folder.recalculate_user(np.arange(history.shape[0]), self._confidence(history)))
 
     def scores(self, history: csr_matrix) -> Floats:
         found: Floats = self.fold_in(history) @ self.item_factors_.T

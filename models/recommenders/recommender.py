@@ -68,7 +68,7 @@ class Recommender(ABC):
 
     @abstractmethod
     def similar(self, start: int, stop: int) -> Floats:
-        """Similarity of items ``start`` to ``stop`` to all items: new float32 (stop - start, n_items), zero for none."""
+        """Similarity of items ``start`` to ``stop`` to all: new float32 (stop - start, n_items), zero for none."""
 
     def recommend(
         self,

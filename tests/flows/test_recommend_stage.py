@@ -1,0 +1,303 @@
+"""Training and precompute on a small workbench, from tables to lists."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import duckdb
+import numpy as np
+import pytest
+
+from contracts.progress import Silent
+from contracts.published import TABLE_BY_NAME
+from contracts.settings import Pipeline, Recommendations, Settings
+from flows.stages import recommend
+from flows.stages.precompute import precompute
+from flows.stages.recommend import RecommendOutcome, train
+from models.interactions import Interactions
+from models.recommenders.ease import Ease
+from models.registry import RECOMMENDERS
+
+AS_OF = datetime(2024, 7, 1)
+SETTINGS = Settings(
+    pipeline=Pipeline(threads=2, seed=3),
+    recommendations=Recommendations(candidates=8, neighbours=6, factors=8, item_stop_list=("i005",)),
+)
+LISTS = {"recommendation_lists": "profile_index", "item_neighbour_lists": "item_index"}
+
+
+@dataclass(frozen=True)
+class Served:
+    run_id: str
+    folder: Path
+
+
+def workbench(threads: int = 2, extra_items: int = 0) -> duckdb.DuckDBPyConnection:
+    """120 profiles of two tastes, 60 items; the last 10 profiles and 2 items have no events, item 7 is inactive."""
+    con = duckdb.connect(config={"threads": threads})
+    con.execute(
+        "CREATE TABLE items AS SELECT 'i' || lpad((i - $extra)::VARCHAR, 3, '0') AS item_id, i::INTEGER AS item_index, "
+        "CASE WHEN i % 2 = 0 THEN 'mugs' ELSE 'rugs' END AS item_category, "
+        "CASE WHEN i % 2 = 0 THEN 'blue mug ' ELSE 'woven rug ' END || i AS item_name, "
+        "NULL::VARCHAR AS item_description, "
+        "CASE WHEN i - $extra = 7 THEN 'inactive' ELSE 'active' END AS status, "
+        "'{}'::JSON AS properties FROM range($extra + 60) r(i)",
+        {"extra": extra_items},
+    )
+    con.execute(
+        "CREATE TABLE profiles AS "
+        "SELECT printf('p%03d', i) AS profile_id, i::INTEGER AS profile_index FROM range(120) r(i)"
+    )
+    rng = np.random.default_rng(0)
+    profile = np.repeat(np.arange(110), 24)
+    item = 2 * np.minimum(rng.geometric(0.08, len(profile)) - 1, 28) + profile % 2
+    seconds = rng.integers(1, 300 * 86400, len(profile))
+    rows = [(f"p{p:03d}", f"i{i:03d}", int(s)) for p, i, s in zip(profile, item, seconds, strict=True)]
+    con.execute("CREATE TABLE seen (profile_id VARCHAR, item_id VARCHAR, seconds BIGINT)")
+    con.executemany("INSERT INTO seen VALUES (?, ?, ?)", rows)
+    con.execute(
+        "CREATE VIEW events AS SELECT 'charged' AS event_type, profile_id, item_id, "
+        "TIMESTAMP '2024-07-01' - seconds * INTERVAL 1 SECOND AS created_at FROM seen"
+    )
+    return con
+
+
+def night(
+    folder: Path,
+    settings: Settings = SETTINGS,
+    previous: Served | None = None,
+    con: duckdb.DuckDBPyConnection | None = None,
+) -> tuple[duckdb.DuckDBPyConnection, RecommendOutcome]:
+    con = con or workbench(settings.pipeline.threads)
+    outcome = train(con, folder, settings, AS_OF, previous, Silent())
+    precompute(con, folder, outcome, settings, Silent())
+    return con, outcome
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def rows(con: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
+    return con.execute(f"SELECT * FROM {name} ORDER BY {LISTS[name]}").to_arrow_table().to_pylist()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[duckdb.DuckDBPyConnection, RecommendOutcome, Path]:
+    folder = tmp_path_factory.mktemp("night") / "r-1"
+    return *night(folder), folder
+
+
+def test_a_personal_model_serves_and_beats_popularity(made: Any) -> None:
+    _, outcome, folder = made
+    job = outcome.jobs[0]
+    assert (job["algorithm"], job["status"], job["reason"], job["trained_by_run"]) == ("rec", "Completed", "", "r-1")
+    assert outcome.serving.personal
+    assert job["model"] == outcome.serving.name
+    gate = job["details"]["gates"][job["model"]]
+    assert gate["above_popularity"] > 2 * gate["standard_error"] > 0
+    json.dumps(job["details"], allow_nan=False)
+    assert json.loads((folder / "models" / "recommender" / "card.json").read_bytes())["name"] == job["model"]
+
+
+def test_evaluation_rows_fit_the_published_table(made: Any) -> None:
+    _, outcome, _ = made
+    columns = {column.name for column in TABLE_BY_NAME["evaluation"].columns}
+    assert all(set(row) == columns for row in outcome.evaluation)
+    keys = [tuple(row[key] for key in TABLE_BY_NAME["evaluation"].key) for row in outcome.evaluation]
+    assert len(set(keys)) == len(keys)
+    assert {row["model"] for row in outcome.evaluation} == set(recommend.CANDIDATES)
+    assert {row["model"] for row in outcome.evaluation if row["serving"]} == {outcome.serving.name}
+    assert {row["model"] for row in outcome.evaluation if row["baseline"]} == {"popular"}
+    assert all(row["window_from"] < row["window_to"] == AS_OF for row in outcome.evaluation)
+
+
+def test_lists_keep_the_rules(made: Any) -> None:
+    con, _, _ = made
+    bought = {(row[0], row[1]) for row in con.execute("SELECT DISTINCT profile_id, item_id FROM events").fetchall()}
+    lists = rows(con, "recommendation_lists")
+    assert [row["profile_index"] for row in lists] == list(range(120))
+    for row in lists:
+        assert len(row["item_ids"]) == len(row["scores"]) == len(set(row["item_ids"])) == 8
+        assert row["scores"] == sorted(row["scores"], reverse=True)
+        assert not {"i005", "i007"} & set(row["item_ids"])
+        assert not {(row["profile_id"], item) for item in row["item_ids"]} & bought
+        assert row["cold"] == (row["profile_index"] >= 110)
+        assert (row["model"] == "popular") == row["cold"]
+
+
+def test_cold_profiles_get_popularity(made: Any) -> None:
+    con, _, _ = made
+    best = con.execute(
+        "SELECT item_id, score::FLOAT FROM popularity WHERE item_id NOT IN ('i005', 'i007') ORDER BY rank LIMIT 8"
+    )
+    items, scores = zip(*best.fetchall(), strict=True)
+    cold = rows(con, "recommendation_lists")[-1]
+    assert (cold["item_ids"], cold["scores"]) == (list(items), list(scores))
+
+
+def test_lists_follow_taste(made: Any) -> None:
+    con, _, _ = made
+    own = [
+        int(item[1:]) % 2 == row["profile_index"] % 2
+        for row in rows(con, "recommendation_lists")[:110]
+        for item in row["item_ids"][:3]
+    ]
+    assert np.mean(own) > 0.9
+
+
+def test_every_item_has_neighbours_and_cold_ones_by_content(made: Any) -> None:
+    con, outcome, _ = made
+    lists = rows(con, "item_neighbour_lists")
+    assert len(lists) == 60
+    for row in lists:
+        assert row["item_ids"]
+        assert row["item_id"] not in row["item_ids"]
+        assert not {"i005", "i007"} & set(row["item_ids"])
+        assert row["model"] == ("content" if row["item_index"] >= 58 else outcome.neighbours.name)
+    assert {int(item[1:]) % 2 for item in lists[58]["item_ids"]} == {0}, "an even item is a blue mug"
+
+
+def test_pack_arrays_are_the_tables(made: Any) -> None:
+    con, _, folder = made
+    pack = {path.stem: np.load(path, allow_pickle=False) for path in (folder / "pack").glob("*.npy")}
+    assert {name: (array.shape, array.dtype.str) for name, array in pack.items()} == {
+        "lists_items": ((120, 8), "<i4"),
+        "lists_scores": ((120, 8), "<f4"),
+        "neighbours_items": ((60, 6), "<i4"),
+        "neighbours_scores": ((60, 6), "<f4"),
+        "popularity": ((60,), "<i4"),
+    }
+    for name, array in (("recommendation_lists", "lists"), ("item_neighbour_lists", "neighbours")):
+        for row, items, scores in zip(rows(con, name), pack[f"{array}_items"], pack[f"{array}_scores"], strict=True):
+            found = items >= 0
+            assert [f"i{item:03d}" for item in items[found]] == row["item_ids"]
+            assert scores[found].tolist() == row["scores"]
+            assert (scores[~found] == 0).all()
+            assert (np.diff(found.astype(int)) <= 0).all()
+    assert sorted(pack["popularity"].tolist()) == list(range(60))
+
+
+def test_tables_have_the_published_columns(made: Any) -> None:
+    con, _, _ = made
+    for name in (*LISTS, "interactions", "popularity"):
+        described = con.execute(f"SELECT column_name, column_type FROM (DESCRIBE {name})").fetchall()
+        assert described == [(column.name, column.type) for column in TABLE_BY_NAME[name].columns]
+
+
+def test_one_thread_gives_the_same_bytes(made: Any, tmp_path: Path) -> None:
+    con, outcome, folder = made
+    settings = replace(SETTINGS, pipeline=replace(SETTINGS.pipeline, threads=1))
+    other, again = night(tmp_path / "r-1", settings)
+    assert digests(folder) == digests(tmp_path / "r-1")
+    assert (outcome.jobs, outcome.evaluation) == (again.jobs, again.evaluation)
+    assert all(rows(con, name) == rows(other, name) for name in LISTS)
+
+
+def test_repeat_mode_lists_what_was_bought(tmp_path: Path) -> None:
+    wanted = replace(SETTINGS.recommendations, recommend_interacted_items=True)
+    con, outcome = night(tmp_path / "r-1", replace(SETTINGS, recommendations=wanted))
+    assert outcome.jobs[0]["details"]["mode"] == "repeat"
+    assert con.execute(
+        "SELECT count(*) FROM recommendation_lists, unnest(item_ids) AS listed(item_id) "
+        "WHERE EXISTS (FROM events WHERE events.profile_id = recommendation_lists.profile_id "
+        "AND events.item_id = listed.item_id)"
+    ).fetchone() != (0,)
+
+
+def test_too_little_data_carries_the_last_model_forward(made: Any, tmp_path: Path) -> None:
+    _, first, folder = made
+    wanted = replace(SETTINGS.recommendations, min_events=10**6)
+    # Tonight three items sort before all others, so every item has another number than when the model was fitted.
+    con, outcome = night(
+        tmp_path / "r-2", replace(SETTINGS, recommendations=wanted), Served("r-1", folder), workbench(extra_items=3)
+    )
+    job = outcome.jobs[0]
+    assert (job["status"], job["model"], job["trained_by_run"]) == ("Skipped", first.serving.name, "r-1")
+    assert job["reason"].startswith("inadequate_data: 2640 weighted events of 1000000")
+    assert digests(folder / "models" / "recommender") == digests(tmp_path / "r-2" / "models" / "recommender")
+    assert not any(row["serving"] for row in outcome.evaluation)
+    old = {row["profile_id"]: row["item_ids"] for row in rows(made[0], "recommendation_lists")}
+    assert all(
+        row["item_ids"] == old[row["profile_id"]] for row in rows(con, "recommendation_lists") if not row["cold"]
+    )
+
+
+def test_too_little_data_and_nothing_to_carry_gives_popularity(tmp_path: Path) -> None:
+    wanted = replace(SETTINGS.recommendations, min_profiles=1000)
+    con, outcome = night(tmp_path / "r-1", replace(SETTINGS, recommendations=wanted))
+    assert (outcome.jobs[0]["status"], outcome.jobs[0]["model"]) == ("Skipped", "popular")
+    assert {row["model"] for row in rows(con, "recommendation_lists")} == {"popular"}
+    assert all(row["item_ids"] for row in rows(con, "item_neighbour_lists")), "neighbours do not need the serving model"
+
+
+def test_no_events_at_all(tmp_path: Path) -> None:
+    con = workbench()
+    con.execute("DELETE FROM seen")
+    con, outcome = night(tmp_path / "r-1", con=con)
+    assert outcome.jobs[0]["status"] == "Skipped"
+    assert all(row["cold"] and len(row["item_ids"]) == 8 for row in rows(con, "recommendation_lists"))
+    assert all(row["model"] == "content" for row in rows(con, "item_neighbour_lists"))
+
+
+def test_nobody_and_nothing(tmp_path: Path) -> None:
+    con = workbench()
+    con.execute("DELETE FROM seen; DELETE FROM profiles; DELETE FROM items")
+    con, _ = night(tmp_path / "r-1", con=con)
+    assert rows(con, "recommendation_lists") == rows(con, "item_neighbour_lists") == []
+    assert np.load(tmp_path / "r-1" / "pack" / "lists_items.npy").shape == (0, 8)
+
+
+class Broken(Ease):
+    """EASE of which the library runs out of memory beyond so many pairs."""
+
+    limit: ClassVar[int] = 0
+
+    def _fit(self, interactions: Interactions, items: Any, threads: int) -> None:
+        if interactions.entries > self.limit:
+            raise MemoryError("no room")
+        super()._fit(interactions, items, threads)
+
+
+def test_a_model_that_fails_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECOMMENDERS, "ease", Broken)
+    _, outcome = night(tmp_path / "r-1")
+    job = outcome.jobs[0]
+    assert job["status"] == "Completed"
+    assert job["details"]["errors"] == {"ease": "MemoryError: no room"}
+    assert job["model"] != "ease"
+
+
+@pytest.mark.parametrize("fails", ["in every fit", "in the last fit"])
+def test_without_a_new_model_the_last_one_is_carried_forward(
+    made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    _, first, folder = made
+    monkeypatch.setitem(RECOMMENDERS, "ease", Broken)
+    monkeypatch.setattr(recommend, "CANDIDATES", ("ease",) if fails == "in every fit" else ("popular", "ease"))
+    monkeypatch.setattr(Broken, "limit", 0 if fails == "in every fit" else first.interactions.entries - 1)
+    _, outcome = night(tmp_path / "r-2", previous=Served("r-1", folder))
+    job = outcome.jobs[0]
+    assert (job["status"], job["trained_by_run"]) == ("Failed", "r-1")
+    assert "MemoryError: no room" in job["reason"]
+    assert outcome.serving.name == first.serving.name
+    assert digests(folder / "models" / "recommender") == digests(tmp_path / "r-2" / "models" / "recommender")
+
+
+def test_a_damaged_last_model_is_not_carried(made: Any, tmp_path: Path) -> None:
+    _, _, folder = made
+    shutil.copytree(folder, tmp_path / "r-1")
+    damaged = next((tmp_path / "r-1" / "models" / "recommender").glob("*.npy"))
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
+    wanted = replace(SETTINGS.recommendations, min_events=10**6)
+    _, outcome = night(tmp_path / "r-2", replace(SETTINGS, recommendations=wanted), Served("r-1", tmp_path / "r-1"))
+    job = outcome.jobs[0]
+    assert (job["model"], job["trained_by_run"]) == ("popular", "r-2")
+    assert "cannot be carried forward" in job["reason"]
