@@ -44,8 +44,8 @@ rhythm AS (
     SELECT
         profile_id,
         count(*) AS active_days,
-        count(*) FILTER (day > $as_of::DATE - 90) AS active_days_90d,
-        count(*) FILTER (day > $as_of::DATE - 365) AS active_days_365d,
+        count(*) FILTER (day >= $as_of::DATE - 90) AS active_days_90d,
+        count(*) FILTER (day >= $as_of::DATE - 365) AS active_days_365d,
         count(gap) AS gaps,
         sum(gap) AS gap_sum,
         sum(gap * gap) AS gap_squares,
