@@ -1,4 +1,4 @@
-"""The page on delivering data names every layout column and every rule that the generated sample uses, and its examples are readable."""
+"""The page on delivering data names every column and rule that the generated sample uses; its examples are readable."""
 
 from __future__ import annotations
 
