@@ -76,7 +76,6 @@ def open_warehouse(layout: Layout, pipeline: Pipeline, *, read_only: bool = Fals
         "memory_limit": pipeline.memory_limit,
         "temp_directory": str(layout.scratch / "warehouse.spill"),
         "preserve_insertion_order": True,
-        "TimeZone": "UTC",
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
@@ -87,6 +86,7 @@ def open_warehouse(layout: Layout, pipeline: Pipeline, *, read_only: bool = Fals
                 pass
         con = duckdb.connect(str(layout.warehouse), read_only=read_only, config=config)
         try:
+            con.execute("SET TimeZone = 'UTC'")
             if not read_only:
                 create_schema(con)
             _check_version(con)

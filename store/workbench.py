@@ -23,7 +23,6 @@ def open_workbench(layout: Layout, settings: Settings, run_id: str) -> Iterator[
         "memory_limit": settings.pipeline.memory_limit,
         "temp_directory": str(layout.scratch / f"{run_id}.spill"),
         "preserve_insertion_order": True,
-        "TimeZone": "UTC",
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
@@ -32,6 +31,7 @@ def open_workbench(layout: Layout, settings: Settings, run_id: str) -> Iterator[
     except duckdb.Error as error:
         raise StorageError(f"cannot open the workbench: {error}", hint="free disk space, or check the permissions of the data folder") from error
     try:
+        con.execute("SET TimeZone = 'UTC'")
         con.execute(f"ATTACH '{str(layout.warehouse).replace(chr(39), chr(39) * 2)}' AS warehouse (READ_ONLY)")
         yield con
     except duckdb.IOException as error:
