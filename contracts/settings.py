@@ -39,7 +39,7 @@ class Recommendations:
 
     event_weights: dict[str, float] = field(default_factory=lambda: {"charged": 1.0})
     half_life_days: float = 180.0
-    popularity_half_life_days: float = 30.0
+    popularity_half_life_days: float = 14.0
     recommend_interacted_items: bool = False
     item_stop_list: tuple[str, ...] = ()
     candidates: int = 50

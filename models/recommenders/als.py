@@ -14,6 +14,8 @@ from models.ranking import Floats
 from models.recommenders.recommender import Recommender
 from models.threads import one_blas_thread
 
+STEPS = 4
+
 
 class Als(Recommender):
     """Scores are products of item factors with profile factors; those are solved anew from the history row.
@@ -62,22 +64,51 @@ class Als(Recommender):
         self._learned(factors)
 
     def _learned(self, factors: Floats) -> None:
+        """Keep the item factors with what every fold-in shares: G = Y'Y + regularization, and its inverse."""
         self.item_factors_ = factors
         with one_blas_thread():
-            self._folder = self._library(1)
-            self._folder.item_factors = factors
-            # The library keeps this product of all items, which every fold-in needs; asked for once, before threads do.
-            assert self._folder.YtY is not None
+            shared = factors.astype(np.float64)
+            gram = shared.T @ shared + self.regularization * np.eye(self.factors)
+            self._gram = gram.astype(np.float32)
+            self._inverse = np.linalg.inv(gram).astype(np.float32)
 
     @classmethod
     def from_arrays(cls, params: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         model = super().from_arrays(params, arrays)
-        model._learned(np.array(arrays["item_factors"]))  # a copy: the library takes no read-only memory
+        model._learned(np.asarray(arrays["item_factors"]))
         return model
 
     def fold_in(self, history: csr_matrix) -> Floats:
-        """Profile factors of history rows given the item factors, float32 (b, factors): exact least squares."""
-        return np.asarray(self._folder.recalculate_user(np.arange(history.shape[0]), self._confidence(history)))
+        """Profile factors of history rows given the item factors, float32 (b, factors).
+
+        Solves (G + Y'(C - 1)Y) x = Y'C for all rows at once by conjugate gradients, preconditioned by the inverse of G,
+        which all rows share and which is nearly all of the matrix: ``STEPS`` of them come within 0.1 % of the exact
+        solution at the default alpha, several times faster than a factorization for each row.
+        """
+        confidence = self._confidence(history)
+        rows = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
+        factors = self.item_factors_[history.indices]
+
+        def apply(x: Floats) -> Floats:
+            own = (confidence.data - 1) * np.einsum("nf,nf->n", factors, x[rows])
+            product: Floats = x @ self._gram
+            product += csr_matrix((own, history.indices, history.indptr), shape=history.shape) @ self.item_factors_
+            return product
+
+        target = confidence @ self.item_factors_
+        x: Floats = target @ self._inverse
+        residual = target - apply(x)
+        direction = residual @ self._inverse
+        size = _dot(residual, direction)
+        for _ in range(STEPS):
+            ahead = apply(direction)
+            step = _ratio(size, _dot(direction, ahead))
+            x += step * direction
+            residual -= step * ahead
+            better = residual @ self._inverse
+            before, size = size, _dot(residual, better)
+            direction = better + _ratio(size, before) * direction
+        return x
 
     def scores(self, history: csr_matrix) -> Floats:
         found: Floats = self.fold_in(history) @ self.item_factors_.T
@@ -88,3 +119,14 @@ class Als(Recommender):
         unit = self.item_factors_ / norms[:, None]
         found: Floats = unit[start:stop] @ unit.T
         return found
+
+
+def _dot(left: Floats, right: Floats) -> Floats:
+    """Inner product of each pair of rows, as a column."""
+    found: Floats = np.einsum("bf,bf->b", left, right)[:, None]
+    return found
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """Their quotient, zero where there is nothing left to divide by: that row has converged."""
+    return np.divide(above, below, out=np.zeros_like(above), where=below > np.finfo(np.float32).tiny)
