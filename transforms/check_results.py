@@ -48,12 +48,17 @@ def record(
     where it disagrees with the verdict about their number, neither can be trusted and ``NightloomError`` is raised. An expectation that
     passed because it tolerates some failures (``mostly``, ``max_missing``) lists none.
     """
-    rows = _one(con, f"SELECT count(*) FROM {snapshot}")
+    rows = count(con, snapshot)
     results = tuple(_result(con, snapshot, rows, check, verdicts.get(check.name)) for check in checks)
     if results:
         marks = ", ".join("?" * len(TABLE_BY_NAME["checks"].columns))
         con.executemany(f"INSERT INTO checks VALUES ({marks})", [_row(result) for result in results])
     return results
+
+
+def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
+    """Rows of ``relation``."""
+    return _one(con, f"SELECT count(*) FROM {relation}")
 
 
 def quarantine(con: duckdb.DuckDBPyConnection) -> int:
@@ -96,7 +101,7 @@ def _result(
 
 def _list(con: duckdb.DuckDBPyConnection, snapshot: str, check: Check, fails: str) -> None:
     """Add every failing profile once, with its value (the least where an id repeats)."""
-    value = f"min(CAST({check.value} AS VARCHAR))" if check.value else "NULL"
+    value = f"min({_text(check.value)})" if check.value else "NULL"
     con.execute(
         f"INSERT INTO check_failures SELECT $expectation, coalesce({KEY}, ''), {value}, $severity "
         f"FROM {snapshot} WHERE {fails} GROUP BY {KEY} ORDER BY {KEY}",
@@ -117,11 +122,16 @@ def _observed(
     if not fails or not check.value or check.kind == "not_null":
         return seen
     examples = con.execute(
-        f"SELECT left(CAST({check.value} AS VARCHAR), 40), count(*) FROM {snapshot} WHERE {fails} "
+        f"SELECT left({_text(check.value)}, 40), count(*) FROM {snapshot} WHERE {fails} "
         f"GROUP BY {check.value} ORDER BY 2 DESC, 1 LIMIT {_EXAMPLES}"
     ).fetchall()
     shown = ", ".join(f"{value} ({count}x)" if count > 1 else str(value) for value, count in examples)
     return f"{seen}: {shown}" + (" ..." if sum(count for _, count in examples) < failed else "")
+
+
+def _text(value: str) -> str:
+    """SQL for a value as text; 72.0 reads 72."""
+    return f"regexp_replace(CAST({value} AS VARCHAR), '\\.0$', '')"
 
 
 def _row(result: CheckResult) -> list[object]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import duckdb
 
@@ -18,8 +20,8 @@ _CATEGORIES = 50
 _BINS = 10
 # One-sided normal quantile at 0.999: what chance alone reaches once in a thousand features.
 _Z = 3.0902
-# Deviation, as a share of the largest value, below which a feature counts as constant: the sums are exact to about this.
-_CONSTANT = 1e-5
+# Deviation, as a share of the scale, below which a feature counts as constant: the sums are exact to well below this.
+_CONSTANT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +82,22 @@ def measure(
     before: str,
     rule: DriftRule,
     previous_run: str,
+    rows: tuple[int, int],
 ) -> tuple[Drift, ...]:
     """Compare relation ``now`` with ``before``, both with the columns of ``features``, and create table ``drift``.
 
-    Statistics: ``psi`` over the deciles of the last run (or its 50 commonest categories and the rest), ``missing`` (change of the share
-    missing), ``mean`` (shift in standard deviations of the last run), and ``rows`` of the table. The threshold is the rule's, or what
-    chance reaches once in a thousand, whichever is larger.
+    Both may be samples; ``rows`` are the profiles before and now. Statistics: ``psi`` over the deciles of the last run (or its 50
+    commonest categories and the rest), ``missing`` (change of the share missing), ``mean`` (shift in standard deviations of the last
+    run), and ``rows`` of the table. The threshold is the rule's, or what chance reaches once in a thousand, whichever is larger.
     """
-    found = [*_table(con, now, before, rule), *(row for feature in features for row in _feature(con, feature, now, before, rule))]
-    rows = [Drift(name, statistic, value, limit, value > limit, previous_run) for name, statistic, value, limit in found]
+    found = [*_table(rows, rule), *(row for feature in features for row in _feature(con, feature, now, before, rule))]
+    made = [Drift(name, statistic, value, limit, value > limit, previous_run) for name, statistic, value, limit in found]
     create_table(con)
-    if rows:
+    if made:
         columns = [column.name for column in TABLE_BY_NAME["drift"].columns]
         marks = ", ".join("?" * len(columns))
-        con.executemany(f"INSERT INTO drift VALUES ({marks})", [[getattr(row, name) for name in columns] for row in rows])
-    return tuple(rows)
+        con.executemany(f"INSERT INTO drift VALUES ({marks})", [[getattr(row, name) for name in columns] for row in made])
+    return tuple(made)
 
 
 def create_table(con: duckdb.DuckDBPyConnection) -> None:
@@ -106,8 +109,8 @@ def create_table(con: duckdb.DuckDBPyConnection) -> None:
 _Row = tuple[str, str, float, float]
 
 
-def _table(con: duckdb.DuckDBPyConnection, now: str, before: str, rule: DriftRule) -> Iterator[_Row]:
-    old, new = (_row(con, f"SELECT count(*) FROM {relation}")[0] for relation in (before, now))
+def _table(rows: tuple[int, int], rule: DriftRule) -> Iterator[_Row]:
+    old, new = rows
     if old:
         yield TABLE, "rows", abs(new - old) / old, rule.rows
 
@@ -159,23 +162,27 @@ def _numbers(con: duckdb.DuckDBPyConnection, feature: Feature, now: str, before:
     value = f"epoch({identifier(feature.column)})" if feature.kind == "timestamp" else f"{identifier(feature.column)}::DOUBLE"
     view = "CREATE OR REPLACE TEMP VIEW drift_values AS SELECT {} AS value FROM {}"
     con.execute(view.format(value, before))
-    scale, edges = _row(con, sql.read("drift_edges"))
-    edges = sorted(edges or [])
-    settings = {"scale": scale or 1.0, "edges": edges + [math.inf] * (_BINS - 1 - len(edges))}
+    largest, deciles = _row(con, sql.read("drift_edges"))
+    edges = sorted(set(deciles or ()))
+    # The scale is the size of the bulk, so that a single monster neither hides a shift nor overflows the sums.
+    scale = max((abs(edge) for edge in edges), default=0.0) or largest or 1.0
+    padded = edges + [math.inf] * (_BINS - 1 - len(edges))
+    settings: dict[str, object] = {"scale": scale, **{f"e{number}": edge for number, edge in enumerate(padded, 1)}}
     old = _distribution(con, settings)
     con.execute(view.format(value, now))
     return old, _distribution(con, settings)
 
 
 def _distribution(con: duckdb.DuckDBPyConnection, settings: dict[str, object]) -> Distribution:
-    profiles, present, total, squares, bins = _row(con, sql.read("drift_counts"), settings)
+    profiles, present, total, squares, cumulative = _row(con, sql.read("drift_counts"), settings)
+    bins = tuple(high - low for low, high in pairwise((0, *cumulative)))
     if not present:
-        return Distribution(profiles, 0, tuple(bins))
+        return Distribution(profiles, 0, bins)
     mean = total / present
-    return Distribution(profiles, present, tuple(bins), mean, math.sqrt(max(squares / present - mean * mean, 0.0)))
+    return Distribution(profiles, present, bins, mean, math.sqrt(max(squares / present - mean * mean, 0.0)))
 
 
-def _row(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None) -> tuple[object, ...]:
+def _row(con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, object] | None = None) -> tuple[Any, ...]:
     row = con.execute(query, parameters or {}).fetchone()
     assert row is not None
     return row

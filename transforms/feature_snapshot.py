@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 PARENTS = ("profile_data", "platform_info")
 KEY = "profile_id"
+SAMPLE = 200_000
 
 _KINDS = {
     "VARCHAR": "string", "BOOLEAN": "boolean", "DOUBLE": "number", "FLOAT": "number",
@@ -89,18 +90,27 @@ def describe(con: duckdb.DuckDBPyConnection, table: str, properties: Iterable[Pr
     taken: set[str] = set()
     found = []
     for name, described in _columns(con, table):
-        found.append(Feature(name, _plain(name, taken), _kind(described), described=described))
+        found.append(Feature(name, plain_name(name, taken), _kind(described), described=described))
     for wanted in properties:
         name = f"{wanted.parent}>>{wanted.key}"
-        found.append(Feature(name, _plain(name, taken), wanted.type, wanted.parent, wanted.key))
+        found.append(Feature(name, plain_name(name, taken), wanted.type, wanted.parent, wanted.key))
     return tuple(found)
 
 
-def select(features: Sequence[Feature], table: str, profiles: str, typed: dict[str, tuple[str, str]] | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class TypeColumns:
+    """Two further columns about a property's JSON value: ``flag``, true where it is of ``kind`` and NULL where there is none; and ``raw``,
+    its text where it is not of that kind."""
+
+    flag: str
+    raw: str
+    kind: str
+
+
+def select(features: Sequence[Feature], table: str, profiles: str, typed: Mapping[str, TypeColumns] | None = None) -> str:
     """SELECT with one row a row of ``table`` and one column a feature, missing values as NULL.
 
-    ``profiles`` is a relation with profile_id, profile_data and platform_info. ``typed`` maps a feature's name to the name of a further
-    boolean column and a kind: true where the property's JSON value is of that kind, NULL where there is no value.
+    ``profiles`` is a relation with profile_id, profile_data and platform_info. ``typed`` asks for further columns by a feature's name.
     """
     keys = {parent: [feature.key for feature in features if feature.parent == parent] for parent in PARENTS}
     parts = [f"json_extract({parent}, {_pointers(keys[parent])}) AS {parent}" for parent in PARENTS if keys[parent]]
@@ -112,10 +122,18 @@ def select(features: Sequence[Feature], table: str, profiles: str, typed: dict[s
         raw = f"p.{feature.parent}[{keys[feature.parent].index(feature.key) + 1}]"
         columns.append(f"{_value(raw, feature.kind)} AS {identifier(feature.column)}")
         if typed and feature.name in typed:
-            column, kind = typed[feature.name]
-            columns.append(f"CASE WHEN {_present(raw)} THEN {_is_kind(raw, kind)} END AS {identifier(column)}")
+            further = typed[feature.name]
+            fits = _is_kind(raw, further.kind)
+            columns.append(f"CASE WHEN {_present(raw)} THEN {fits} END AS {identifier(further.flag)}")
+            columns.append(f"CASE WHEN {_present(raw)} AND NOT {fits} THEN {_text(raw)} END AS {identifier(further.raw)}")
     join = f" LEFT JOIN (SELECT {KEY}, {', '.join(parts)} FROM {profiles}) AS p ON p.{KEY} = f.{KEY}" if parts else ""
     return f"SELECT {', '.join(columns)} FROM {table} AS f{join}"
+
+
+def sample(relation: str, rows: int) -> str:
+    """At most about ``SAMPLE`` of the ``rows`` of ``relation``, always the same profiles: enough to know a distribution by."""
+    parts = -(-rows // SAMPLE)
+    return relation if parts <= 1 else f"(SELECT * FROM {relation} WHERE hash({KEY}) % {parts} = 0)"
 
 
 def restrict(con: duckdb.DuckDBPyConnection, features: Sequence[Feature], table: str) -> tuple[Feature, ...]:
@@ -135,19 +153,14 @@ def _kind(described: str) -> str:
     return "number" if described.startswith("DECIMAL") else _KINDS.get(described, "other")
 
 
-def _plain(name: str, taken: set[str]) -> str:
-    """A plain identifier like ``name`` that nothing in ``taken`` equals, letter case aside: safe in every dialect and template."""
+def plain_name(name: str, taken: set[str]) -> str:
+    """A plain identifier like ``name``, safe in every dialect and template. ``taken`` holds the lower-case names in use and is added to."""
     stem = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_") or "feature"
     plain, number = stem, 2
     while plain.lower() in taken:
         plain, number = f"{stem}_{number}", number + 1
     taken.add(plain.lower())
     return plain
-
-
-def plain_name(name: str, taken: set[str]) -> str:
-    """Like ``_plain`` for further columns of the snapshot; ``taken`` holds the lower-case names in use and is added to."""
-    return _plain(name, taken)
 
 
 def _pointers(keys: Sequence[str]) -> str:

@@ -23,36 +23,38 @@ class Learned:
     values: dict[str, tuple[Allowed, ...]] = field(default_factory=dict)
 
 
-def learn(con: duckdb.DuckDBPyConnection, relation: str, features: Sequence[Feature]) -> Learned:
-    """Learn from ``relation`` (the last run's snapshot, columns as in ``features``).
+def learn(con: duckdb.DuckDBPyConnection, relation: str, features: Sequence[Feature], rows: int) -> Learned:
+    """Learn from ``relation``: the last run's features (columns as in ``features``), or a sample of its ``rows`` profiles.
 
     A range is the least to the greatest finite value, widened by half its width on both sides; categories are learned where there
     are at most 50. Features with fewer than 30 values teach nothing.
     """
     numeric = [feature for feature in features if feature.kind in {"integer", "number"}]
     textual = [feature for feature in features if feature.kind == "string" and feature.name != KEY]
-    asked = ["count(*)"]
+    asked = []
     for feature in numeric:
         value = f"{identifier(feature.column)}::DOUBLE"
         asked += [f"count(*) FILTER (isfinite({value}))", f"min({value}) FILTER (isfinite({value}))", f"max({value}) FILTER (isfinite({value}))"]
     for feature in textual:
         asked += [f"count({identifier(feature.column)})", f"approx_count_distinct({identifier(feature.column)})"]
+    if not asked:
+        return Learned(rows)
     row = con.execute(f"SELECT {', '.join(asked)} FROM {relation}").fetchone()
     assert row is not None
     ranges = {}
     for position, feature in enumerate(numeric):
-        count, low, high = row[1 + 3 * position : 4 + 3 * position]
+        count, low, high = row[3 * position : 3 * position + 3]
         if count >= _LEAST_VALUES:
             ranges[feature.name] = _widened(low, high)
     values: dict[str, tuple[Allowed, ...]] = {}
     for position, feature in enumerate(textual):
-        count, distinct = row[1 + 3 * len(numeric) + 2 * position :][:2]
+        count, distinct = row[3 * len(numeric) + 2 * position :][:2]
         # The estimate only spares the exact count where it would be hopeless.
         if count >= _LEAST_VALUES and distinct <= 4 * _MOST_CATEGORIES:
             categories = _categories(con, relation, feature)
             if len(categories) <= _MOST_CATEGORIES:
                 values[feature.name] = categories
-    return Learned(int(row[0]), ranges, values)
+    return Learned(rows, ranges, values)
 
 
 def _categories(con: duckdb.DuckDBPyConnection, relation: str, feature: Feature) -> tuple[Allowed, ...]:

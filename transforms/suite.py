@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.features import FeatureRule, FeatureSpec, Severity
 from contracts.published import TABLE_BY_NAME
-from transforms.feature_snapshot import KEY, Feature, identifier, literal, plain_name, sql_type
+from transforms.feature_snapshot import KEY, Feature, TypeColumns, identifier, literal, plain_name, sql_type
 from transforms.learned import Learned
 
 TABLE = "(table)"
@@ -52,7 +52,7 @@ class Suite:
     """All checks of a night. ``typed`` is what ``feature_snapshot.select`` needs for the types of properties."""
 
     checks: tuple[Check, ...]
-    typed: dict[str, tuple[str, str]]
+    typed: dict[str, TypeColumns]
 
     @property
     def flags(self) -> tuple[Check, ...]:
@@ -89,7 +89,7 @@ class _Builder:
 
     def __init__(self, taken: set[str]) -> None:
         self.taken = taken
-        self.typed: dict[str, tuple[str, str]] = {}
+        self.typed: dict[str, TypeColumns] = {}
 
     def table(self, spec: FeatureSpec, learned: Learned | None) -> Iterator[Check]:
         rule = spec.table
@@ -121,9 +121,11 @@ class _Builder:
     def type(self, feature: Feature, rule: FeatureRule) -> Iterator[Check]:
         if feature.parent:
             kind = rule.type or feature.kind
-            column = plain_name(f"{feature.column}__type", self.taken)
-            self.typed[feature.name] = (column, kind)
-            yield self.by_flag(feature, rule, "type", kind, identifier(column), column=column, severity=None if rule.type else "quarantine")
+            flag, raw = (plain_name(f"{feature.column}__{name}", self.taken) for name in ("type", "raw"))
+            self.typed[feature.name] = TypeColumns(flag, raw, kind)
+            severity: Severity = rule.severity if rule.type else "quarantine"
+            made = self.by_flag(feature, rule, "type", kind, identifier(flag), column=flag, severity=severity)
+            yield replace(made, value=identifier(raw))
             return
         contract = {column.name: column.type for column in TABLE_BY_NAME["profile_features"].columns}.get(feature.name)
         if contract is not None:

@@ -1,4 +1,4 @@
--- one row: largest size of a feature's finite values in the last run, and their deciles (values that occur, so exact and repeatable)
-SELECT max(abs(value)) AS scale, list_distinct(quantile_disc(value, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])) AS edges
+-- one row: deciles of a feature's finite values in the last run (values that occur, so exact and repeatable), and the largest size
+SELECT max(abs(value)) AS largest, quantile_disc(value, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) AS deciles
 FROM drift_values
 WHERE isfinite(value)

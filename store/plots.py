@@ -1,0 +1,129 @@
+"""Plots of the reports as SVG text: Vega-Lite compiled in the process, without a browser or a network.
+
+Colours are the page's own (CSS variables), so a plot follows its light or dark scheme and prints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+WIDTH, HEIGHT = 460, 210
+Rows = Sequence[dict[str, Any]]
+_ACCENT, _SECOND, _QUIET = "var(--accent)", "var(--second)", "var(--soft)"
+
+
+def histogram(bins: Rows, x_title: str, y_title: str, name: str) -> str:
+    """Bars from ``bins`` of {low, high, count, label}; the label picks the strength of the colour."""
+    import altair as alt
+
+    order = list(dict.fromkeys(row["label"] for row in bins))
+    strengths = [0.35 + 0.65 * position / max(len(order) - 1, 1) for position in range(len(order))]
+    chart = (
+        _chart(bins)
+        .mark_bar(color=_ACCENT, binSpacing=1)
+        .encode(
+            x=alt.X("low:Q", bin="binned", title=x_title, scale=alt.Scale(domain=[0, 1])),
+            x2="high:Q",
+            y=alt.Y("count:Q", title=y_title),
+            opacity=alt.Opacity("label:N", sort=order, scale=alt.Scale(domain=order, range=strengths), legend=alt.Legend(title=None)),
+        )
+    )
+    return _svg(chart, name)
+
+
+def calibration(bins: Rows, name: str) -> str:
+    """Observed against predicted share, from ``bins`` of {predicted, observed, profiles}, with the diagonal."""
+    import altair as alt
+
+    diagonal = _chart([{"predicted": 0, "observed": 0}, {"predicted": 1, "observed": 1}]).mark_line(
+        color=_QUIET, strokeDash=[4, 4], strokeWidth=1
+    )
+    points = _chart(bins).mark_line(color=_ACCENT, point=alt.OverlayMarkDef(color=_ACCENT, filled=True, size=45))
+    axes = {
+        "x": alt.X("predicted:Q", title="predicted probability", scale=alt.Scale(domain=[0, 1])),
+        "y": alt.Y("observed:Q", title="share that churned", scale=alt.Scale(domain=[0, 1])),
+    }
+    return _svg(alt.layer(diagonal.encode(**axes), points.encode(**axes)), name)
+
+
+def shares(curves: Rows, name: str) -> str:
+    """Lines of {items, share, curve}: what share of something the most popular share of the items takes."""
+    import altair as alt
+
+    order = list(dict.fromkeys(row["curve"] for row in curves))
+    chart = (
+        _chart(curves)
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=alt.X("items:Q", title="share of the items, most popular first", axis=alt.Axis(format="%")),
+            y=alt.Y("share:Q", title="share taken", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
+            color=_curve_colours(order),
+            strokeDash=alt.StrokeDash("curve:N", sort=order, scale=alt.Scale(domain=order, range=[[1, 0], [5, 3]]), legend=None),
+        )
+    )
+    return _svg(chart, name)
+
+
+def scores(rows: Rows, title: str, name: str) -> str:
+    """Points of {model, value, low, high, role} with their intervals, one line a model, in the order given."""
+    import altair as alt
+
+    order = [row["model"] for row in rows]
+    y = alt.Y("model:N", sort=order, title=None)
+    roles = ["serving", "candidate", "baseline"]
+    colour = alt.Color(
+        "role:N", title=None, scale=alt.Scale(domain=roles, range=[_ACCENT, _QUIET, _SECOND]), legend=alt.Legend(symbolType="circle")
+    )
+    base = _chart(rows)
+    interval = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", y=y, color=colour)
+    point = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("value:Q", title=title), y=y, color=colour)
+    return _svg(alt.layer(interval, point), name, height=max(70, 26 * len(rows)))
+
+
+def bars(rows: Rows, x_title: str, name: str) -> str:
+    """Horizontal bars of {name, value}, in the order given."""
+    import altair as alt
+
+    order = [row["name"] for row in rows]
+    chart = (
+        _chart(rows)
+        .mark_bar(color=_ACCENT, height={"band": 0.7})
+        .encode(x=alt.X("value:Q", title=x_title), y=alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)))
+    )
+    return _svg(chart, name, height=max(60, 22 * len(rows)))
+
+
+def _curve_colours(order: list[str]) -> Any:
+    import altair as alt
+
+    return alt.Color("curve:N", sort=order, title=None, scale=alt.Scale(domain=order, range=[_ACCENT, _QUIET]))
+
+
+def _chart(rows: Rows) -> Any:
+    import altair as alt
+
+    return alt.Chart(alt.InlineData(values=list(rows)))
+
+
+def _svg(chart: Any, name: str, height: int = HEIGHT) -> str:
+    """Compile to SVG. ``name`` keeps the ids of several plots on one page apart."""
+    import vl_convert
+
+    axis = {
+        "labelColor": "currentColor", "titleColor": "currentColor", "gridColor": "var(--line)", "domainColor": "var(--line)",
+        "tickColor": "var(--line)", "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 12,
+    }
+    legend = {"labelColor": "currentColor", "titleColor": "currentColor", "orient": "top", "labelFontSize": 11}
+    styled = (
+        chart.properties(width=WIDTH, height=height)
+        .configure(background="transparent", font="system-ui, DejaVu Sans, sans-serif")
+        .configure_axis(**axis)
+        .configure_legend(**legend)
+        .configure_view(strokeWidth=0)
+    )
+    svg = str(vl_convert.vegalite_to_svg(styled.to_dict()))
+    svg = re.sub(r'(id="|url\(#)((?:clip|gradient)[^")]*)', rf"\1{name}-\2", svg)
+    # The page scales plots to its width; the fixed size stays as the view box.
+    return re.sub(r'^<svg([^>]*?) width="[^"]*" height="[^"]*"', r"<svg\1", svg, count=1)
