@@ -93,7 +93,7 @@ def remove(run_id: str, *, workspace: str = "") -> None:
         if pointer is not None and pointer.run_id == run_id:
             raise UsageError(f"{run_id} is being served", hint="nightloom rollback first")
         runs.read_manifest(layout.run(run_id))
-        publish.mark(desk, run_id, "retired")
+        desk.journal.record_run(run_id, "retired")
         publish.refresh(desk)
     print(f"removed {run_id}")
 

@@ -100,7 +100,7 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
         # A run that is complete on disk is being made again (to compare, or to serve it): its record must not say otherwise meanwhile.
         again = runs.complete(desk.layout, outcome.run_id)
         if not again:
-            desk.journal.record_run(outcome.run_id, "building", started_at=desk.started, as_of=cut.as_of, watermark=cut.identity.journal_seq)
+            desk.journal.record_run(outcome.run_id, "building", as_of=cut.as_of, watermark=cut.identity.journal_seq)
         try:
             make(desk, order, cut, outcome, watch, step)
             lease.check()
@@ -152,13 +152,13 @@ def recover(desk: Desk) -> None:
     for record in desk.journal.runs():
         if record.status == "building":
             runs.remove(desk.layout, record.run_id)
-            publish.mark(desk, record.run_id, "failed", "interrupted")
+            desk.journal.record_run(record.run_id, "failed", message="interrupted")
 
 
 def note_failure(desk: Desk, run_id: str, error: BaseException) -> None:
     """Record why a run failed; when even that cannot be written (a full disk), the first error is the one to see."""
     try:
-        publish.mark(desk, run_id, "failed", f"{type(error).__name__}: {error}"[:2000])
+        desk.journal.record_run(run_id, "failed", message=f"{type(error).__name__}: {error}"[:2000])
     except StorageError as second:
         error.add_note(f"the failure could not be recorded either: {second}")
 

@@ -15,8 +15,7 @@ from contracts.progress import Progress
 from contracts.published import TABLE_BY_NAME, TABLES, Identity, Manifest, PublishedTable
 from store import analytics, runs
 from store.exports import export_events, export_table
-from store.journal import Lease, utc_now
-from store.journal.pointer import RunStatus
+from store.journal import Lease
 
 if TYPE_CHECKING:
     from flows.desk import Desk
@@ -87,6 +86,16 @@ def insert_rows(con: duckdb.DuckDBPyConnection, name: str, rows: Iterable[Mappin
     return len(values)
 
 
+def _exclusions(con: duckdb.DuckDBPyConnection, churn: str) -> None:
+    """Create ``training_exclusions`` from the churn stage's table and from the profiles that the recommenders do not train on."""
+    columns = ", ".join(column.name for column in TABLE_BY_NAME["training_exclusions"].columns)
+    con.execute(
+        f"CREATE OR REPLACE TABLE training_exclusions AS SELECT {columns} FROM {churn} UNION ALL "
+        "SELECT 'rec', profile_id, 'check', NULL FROM quarantined_profiles GROUP BY profile_id UNION ALL "
+        "SELECT 'rec', profile_id, 'status', NULL FROM profiles WHERE status <> 'active'"
+    )
+
+
 def export(
     con: duckdb.DuckDBPyConnection, target: Path, outcome: Outcome, churn: ChurnOutcome, previous: PreviousRun | None, progress: Progress,
 ) -> tuple[list[PublishedTable], dict[str, str]]:
@@ -119,7 +128,7 @@ def promote(desk: Desk, run_id: str, lease: Lease, *, who: str, serve: bool = Tr
     if serve and (pointer is None or pointer.run_id != run_id):
         desk.journal.promote(run_id, manifest.identity.journal_seq, who, lease=lease)
     elif not serve and not any(record.run_id == run_id and record.status in COMPLETE for record in desk.journal.runs()):
-        mark(desk, run_id, "kept")
+        desk.journal.record_run(run_id, "kept")
     refresh(desk)
 
 
@@ -169,9 +178,9 @@ def refresh(desk: Desk) -> None:
     analytics.refresh(desk.layout, pointer.run_id, [manifest for manifest in kept if manifest.run_id not in doomed])
     for run_id in sorted(leaving):
         runs.remove(desk.layout, run_id)
-        mark(desk, run_id, "pruned")
+        desk.journal.record_run(run_id, "pruned")
     for run_id in sorted(doomed):
-        mark(desk, run_id, "retired")
+        desk.journal.record_run(run_id, "retired")
     watermarks = [manifest.identity.journal_seq for manifest in kept]
     desk.journal.prune(min(watermarks, default=0))
 
@@ -180,16 +189,3 @@ def expired(desk: Desk, kept: set[str], current: str) -> set[str]:
     """Promoted runs beyond the newest ``keep_runs``, by their last promotion. Backfilled runs stay until an operator removes them."""
     newest_first = list(dict.fromkeys(promotion.run_id for promotion in desk.journal.promotions() if promotion.run_id in kept))
     return set(newest_first[desk.settings.pipeline.keep_runs :]) - {current}
-
-
-def mark(desk: Desk, run_id: str, status: RunStatus, message: str = "") -> None:
-    """Record what became of a run; what was known of it before stays."""
-    known = next((record for record in desk.journal.runs() if record.run_id == run_id), None)
-    desk.journal.record_run(
-        run_id, status,
-        started_at=known.started_at if known else desk.started,
-        finished_at=known.finished_at if known and known.finished_at else utc_now(),
-        as_of=known.as_of if known else None,
-        watermark=known.watermark if known else None,
-        message=message,
-    )

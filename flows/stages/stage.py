@@ -11,7 +11,7 @@ from flows.stages.cutoff import Cut
 from flows.stages.publish import PreviousRun
 from flows.stages.report import ReportFacts, report
 from store import runs
-from store.pack import build_pack
+from store.pack.build import build_pack
 
 if TYPE_CHECKING:
     from flows.desk import Desk
