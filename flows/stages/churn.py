@@ -18,8 +18,9 @@ from models.churn import curve, horizon, labels, reasons, select, stored
 from models.churn.horizon import Horizon
 from models.churn.select import Choice, Rows
 from store.models import CARD, load_arrays, save_arrays
-from transforms import retention
-from transforms.retention import Definition, Inputs
+from transforms import churn_inputs, churn_labels, churn_scores
+from transforms.churn_inputs import Inputs
+from transforms.churn_labels import Definition
 
 if TYPE_CHECKING:
     from flows.stages.publish import PreviousRun
@@ -64,12 +65,18 @@ class Skip(Exception):  # noqa: N818 (not a fault: there is nothing to train on)
 
 
 def train_churn(
-    con: duckdb.DuckDBPyConnection, target: Path, settings: Settings, as_of: datetime, previous: PreviousRun | None, progress: Progress
+    con: duckdb.DuckDBPyConnection,
+    target: Path,
+    settings: Settings,
+    as_of: datetime,
+    previous: PreviousRun | None,
+    progress: Progress,
 ) -> ChurnOutcome:
-    """Train on the workbench ``con`` as of ``as_of``, save the model under ``target/models/churn``, create table ``churn``.
+    """Train on the workbench ``con`` as of ``as_of``, save the model under ``target/models/churn``, create table
+    ``churn``.
 
-    When there is not data enough, or a gate rejects the model, the previous run's model scores instead, and without one the table
-    stays empty; the job row says so.
+    When there is not data enough, or a gate rejects the model, the previous run's model scores instead, and without one
+    the table stays empty; the job row says so.
     """
     steps = _Steps(progress)
     last = _load_previous(previous)
@@ -92,9 +99,17 @@ def train_churn(
     card, arrays = stored.to_card(choice.fitted)
     report = churn_report(con, as_of, settings.churn, ground, last[0] if last else None, choice)
     card |= {
-        "algorithm": "churn", "model": choice.name, "as_of": as_of.isoformat(), "trained_by_run": target.name,
-        "definition": ground.defined, "horizon_days": ground.horizon.days, "curve_days": list(settings.churn.curve_days),
-        "inputs": ground.inputs.card(), "importances": choice.importances, "report": report, "metrics": details["metrics"],
+        "algorithm": "churn",
+        "model": choice.name,
+        "as_of": as_of.isoformat(),
+        "trained_by_run": target.name,
+        "definition": ground.defined,
+        "horizon_days": ground.horizon.days,
+        "curve_days": list(settings.churn.curve_days),
+        "inputs": ground.inputs.card(),
+        "importances": choice.importances,
+        "report": report,
+        "metrics": details["metrics"],
     }
     save_arrays(target / "models" / "churn", card, arrays)
     scored = score(con, as_of, card, arrays, settings.churn, steps)
@@ -105,15 +120,16 @@ def train_churn(
 
 
 def survey(con: duckdb.DuckDBPyConnection, as_of: datetime, churn: Churn) -> Ground:
-    """Definition, horizon and inputs as of ``as_of``; creates the tables of churn moments, exclusions and population."""
-    explicit = retention.create_moments(con, as_of, churn)
-    defined = retention.definition(explicit, churn)
-    inputs = retention.find_inputs(con, churn)
-    retention.create_exclusions(con, as_of, churn, inputs, defined)
-    events, span = retention.activity(con, as_of, churn)
-    gaps, times = retention.gaps(con, as_of, churn)
+    """Definition, horizon and inputs as of ``as_of``; creates the tables of moments, exclusions and population."""
+    explicit = churn_labels.create_moments(con, as_of, churn)
+    defined = churn_labels.definition(explicit, churn)
+    inputs = churn_inputs.find_inputs(con, churn)
+    churn_inputs.create_attributes(con, inputs)
+    churn_labels.create_exclusions(con, as_of, churn, defined)
+    events, span = churn_labels.activity(con, as_of, churn)
+    gaps, times = churn_labels.gaps(con, as_of, churn)
     inferred = horizon.infer(gaps, times, span, churn.horizon_days)
-    return Ground(defined, inferred, inputs, events, retention.eligible_profiles(con))
+    return Ground(defined, inferred, inputs, events, churn_labels.eligible_profiles(con))
 
 
 def training_rows(
@@ -126,73 +142,103 @@ def training_rows(
     days = ground.horizon.days
     if not days:
         raise Skip("insufficient_history", ground.horizon.figures)
-    ages = retention.snapshot_ages(days, int(ground.horizon.figures["span_days"]), churn.snapshots)
-    retention.create_labels(con, as_of, ages, days, churn, ground.defined)
-    counts = retention.label_counts(con)
+    ages = churn_labels.snapshot_ages(days, int(ground.horizon.figures["span_days"]), churn.snapshots)
+    churn_labels.create_labels(con, as_of, ages, days, churn, ground.defined)
+    counts = churn_labels.label_counts(con)
     if sum(counts) < churn.min_rows or min(counts) < churn.min_rows_per_label:
         raise Skip("inadequate_data", {"training_rows": sum(counts), "label_0": counts[0], "label_1": counts[1]})
-    share = retention.create_rows(con, as_of, ages, churn, ground.inputs, MOST_ROWS)
-    columns = retention.read_rows(con, ground.inputs)
+    share = churn_inputs.create_rows(con, as_of, ages, churn, ground.inputs, MOST_ROWS)
+    columns = churn_inputs.read_rows(con, ground.inputs)
     names = (*ground.inputs.numbers, *ground.inputs.texts)
     rows = Rows(
-        {name: columns[name] for name in names}, ground.inputs.numbers, ground.inputs.texts, columns["label"].astype(np.int64),
-        columns["duration"].astype(np.int64), columns["event"].astype(np.bool_), columns["snapshot"].astype(np.int64),
-        columns["draw"].astype(np.int64) + seed, ages, days, ground.defined == "inactivity",
+        {name: columns[name] for name in names},
+        ground.inputs.numbers,
+        ground.inputs.texts,
+        columns["label"].astype(np.int64),
+        columns["duration"].astype(np.int64),
+        columns["event"].astype(np.bool_),
+        columns["snapshot"].astype(np.int64),
+        columns["draw"].astype(np.int64) + seed,
+        ages,
+        days,
+        ground.defined == "inactivity",
     )
     return rows, share
 
 
 def score(
-    con: duckdb.DuckDBPyConnection, as_of: datetime, card: dict[str, Any], arrays: dict[str, NDArray[Any]], churn: Churn,
+    con: duckdb.DuckDBPyConnection,
+    as_of: datetime,
+    card: dict[str, Any],
+    arrays: dict[str, NDArray[Any]],
+    churn: Churn,
     step: Callable[[str], None] = lambda _: None,
 ) -> int:
-    """Score every profile of the population at ``as_of`` with a stored model, and create table ``churn``; returns its rows.
+    """Score every profile of the population at ``as_of`` with a stored model, and create table ``churn``; returns its
+    rows.
 
-    Works for a model of this run or of an earlier one: definition, horizon and inputs are the card's. Profiles are taken in blocks
-    of 50,000.
+    Works for a model of this run or of an earlier one: definition, horizon and inputs are the card's. Profiles are
+    taken in blocks of 50,000.
     """
     defined: Definition = card["definition"]
     inputs = Inputs.restore(card["inputs"])
-    retention.create_moments(con, as_of, churn)
-    retention.create_exclusions(con, as_of, churn, inputs, defined)
+    churn_labels.create_moments(con, as_of, churn)
+    churn_inputs.create_attributes(con, inputs)
+    churn_labels.create_exclusions(con, as_of, churn, defined)
     fitted = stored.restore(card, arrays)
     features, days = fitted.design.features, tuple(card["curve_days"])
-    total = retention.create_scoring(con, as_of, churn, inputs)
-    retention.create_scored(con)
+    total = churn_inputs.create_scoring(con, as_of, churn, inputs)
+    churn_scores.create_scored(con)
     for first in range(0, total, BLOCK_ROWS):
         step(f"scoring {first} of {total}")
-        columns = retention.read_scoring(con, inputs, first, first + BLOCK_ROWS)
+        columns = churn_inputs.read_scoring(con, inputs, first, first + BLOCK_ROWS)
         probability, contributions = fitted.explain(columns)
         place, share = reasons.strongest(contributions, _REASONS)
-        retention.insert_scored(
-            con, columns["position"], probability, labels.label(probability, churn.thresholds),
-            labels.expected_days(probability, card["horizon_days"]), curve.survival(probability, fitted.shape, days), place, share,
+        churn_scores.insert_scored(
+            con,
+            columns["position"],
+            probability,
+            labels.label(probability, churn.thresholds),
+            labels.expected_days(probability, card["horizon_days"]),
+            curve.survival(probability, fitted.shape, days),
+            place,
+            share,
         )
-    return retention.create_churn(con, inputs, features, len(days), card["horizon_days"], card["model"])
+    return churn_scores.create_churn(con, inputs, features, len(days), card["horizon_days"], card["model"])
 
 
 def explain_profile(
-    con: duckdb.DuckDBPyConnection, as_of: datetime, card: dict[str, Any], arrays: dict[str, NDArray[Any]], churn: Churn, profile_id: str
+    con: duckdb.DuckDBPyConnection,
+    as_of: datetime,
+    card: dict[str, Any],
+    arrays: dict[str, NDArray[Any]],
+    churn: Churn,
+    profile_id: str,
 ) -> dict[str, Any] | None:
     """Every contribution to one profile's score (see ``stored.explain``), or None for an unknown profile.
 
     ``con`` needs ``profiles``, ``items`` and ``events`` (those of this profile are enough); it receives scratch tables.
     """
     inputs = Inputs.restore(card["inputs"])
-    row = retention.inputs_of(con, as_of, churn, inputs, profile_id)
+    row = churn_inputs.inputs_of(con, as_of, churn, inputs, profile_id)
     return None if row is None else stored.explain(card, arrays, row)
 
 
 def churn_report(
-    con: duckdb.DuckDBPyConnection, as_of: datetime, churn: Churn, ground: Ground, last: dict[str, Any] | None, choice: Choice
+    con: duckdb.DuckDBPyConnection,
+    as_of: datetime,
+    churn: Churn,
+    ground: Ground,
+    last: dict[str, Any] | None,
+    choice: Choice,
 ) -> dict[str, Any]:
     """Figures of the churn report (section 13); ``last`` is the previous run's card."""
-    counted, churned = retention.report(con, as_of, churn, ground.defined, ground.horizon.days)
+    counted, churned = churn_labels.report(con, as_of, churn, ground.defined, ground.horizon.days)
     percentage = round(100 * churned / counted, 1) if counted else 0.0
     before = last.get("report", {}).get("current_churn_percentage") if last else None
     difference = 0.0 if before is None else round(before - percentage, 1) + 0.0
     metrics = _metrics(choice, choice.name)
-    zeros, ones = retention.label_counts(con)
+    zeros, ones = churn_labels.label_counts(con)
     return {
         "current_churn_percentage": percentage,
         "churn_direction_indication": "positive" if difference > 0 else "negative" if difference < 0 else "stalled",
@@ -225,23 +271,38 @@ def _load_previous(previous: PreviousRun | None) -> tuple[dict[str, Any], dict[s
 
 
 def _carry_forward(
-    con: duckdb.DuckDBPyConnection, target: Path, settings: Settings, as_of: datetime,
-    last: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None, status: str, reason: str, details: dict[str, Any],
+    con: duckdb.DuckDBPyConnection,
+    target: Path,
+    settings: Settings,
+    as_of: datetime,
+    last: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None,
+    status: str,
+    reason: str,
+    details: dict[str, Any],
 ) -> ChurnOutcome:
     if last is None:
-        retention.create_empty(con)
+        churn_scores.create_empty(con)
         return ChurnOutcome([_job("", status, "", reason, details)])
     card, arrays = last
     kept = {name: value for name, value in card.items() if name != "files"}
     save_arrays(target / "models" / "churn", kept, arrays)
     scored = score(con, as_of, card, arrays, settings.churn)
     report = card.get("report", {})
-    job = _job(card["model"], status, card["trained_by_run"], reason, details | {"report": report, "profiles_scored": scored})
+    job = _job(
+        card["model"], status, card["trained_by_run"], reason, details | {"report": report, "profiles_scored": scored}
+    )
     return ChurnOutcome([job], [], report | {"profiles_scored": scored}, scored)
 
 
 def _job(model: str, status: str, run: str, reason: str, details: dict[str, Any]) -> dict[str, Any]:
-    return {"algorithm": "churn", "model": model, "status": status, "trained_by_run": run, "reason": reason, "details": details}
+    return {
+        "algorithm": "churn",
+        "model": model,
+        "status": status,
+        "trained_by_run": run,
+        "reason": reason,
+        "details": details,
+    }
 
 
 def _metrics(choice: Choice, name: str) -> dict[str, float]:
@@ -251,11 +312,14 @@ def _metrics(choice: Choice, name: str) -> dict[str, float]:
 def _details(
     choice: Choice, rows: Rows, share: float, ground: Ground, churn: Churn, con: duckdb.DuckDBPyConnection
 ) -> dict[str, Any]:
-    zeros, ones = retention.label_counts(con)
+    zeros, ones = churn_labels.label_counts(con)
     return {
         "row_counts": {
-            "profiles": ground.profiles, "activity_events": ground.activity_events, "training_rows": zeros + ones,
-            "fitted_rows": choice.rows, "held_out_rows": choice.held_out_rows,
+            "profiles": ground.profiles,
+            "activity_events": ground.activity_events,
+            "training_rows": zeros + ones,
+            "fitted_rows": choice.rows,
+            "held_out_rows": choice.held_out_rows,
         },
         "sample_share": share,
         "held_out": choice.held_out,
@@ -268,7 +332,7 @@ def _details(
         "definition": ground.defined,
         "horizon_days": ground.horizon.days,
         "horizon_figures": ground.horizon.figures,
-        "excluded_profiles": retention.exclusion_counts(con),
+        "excluded_profiles": churn_labels.exclusion_counts(con),
         "configuration": asdict(churn),
     }
 
@@ -277,9 +341,18 @@ def _evaluation(choice: Choice, rows: Rows, as_of: datetime) -> list[dict[str, A
     start = as_of - timedelta(days=min(rows.ages))
     return [
         {
-            "algorithm": "churn", "cut": "rolling", "model": one.name, "mode": "", "metric": metric, "value": value,
-            "standard_error": error, "subjects": choice.held_out_rows, "baseline": one.name == select.BASELINE,
-            "serving": one.name == choice.name, "window_from": start, "window_to": start + timedelta(days=rows.horizon_days),
+            "algorithm": "churn",
+            "cut": "rolling",
+            "model": one.name,
+            "mode": "",
+            "metric": metric,
+            "value": value,
+            "standard_error": error,
+            "subjects": choice.held_out_rows,
+            "baseline": one.name == select.BASELINE,
+            "serving": one.name == choice.name,
+            "window_from": start,
+            "window_to": start + timedelta(days=rows.horizon_days),
         }
         for one in choice.judged
         for metric, (value, error) in sorted(one.metrics.items())

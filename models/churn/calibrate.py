@@ -1,7 +1,8 @@
-"""From a score to a probability: one slope, and a level for each snapshot, learned on rows that the score was not fitted on.
+"""From a score to a probability: one slope, and a level for each snapshot, learned on rows that the score was not
+fitted on.
 
-The level is what moves with the season and with the age of the business, so the one for the date to be scored is not the last one:
-see ``level_for``.
+The level is what moves with the season and with the age of the business, so the one for the date to be scored is not
+the last one: see ``level_for``.
 """
 
 from __future__ import annotations
@@ -41,11 +42,14 @@ def sigmoid(value: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(value, -30.0, 30.0))))
 
 
-def fit(score: Floats, label: NDArray[np.int64], snapshot: NDArray[np.int64], ages: Sequence[int], horizon_days: int) -> Calibrator:
+def fit(
+    score: Floats, label: NDArray[np.int64], snapshot: NDArray[np.int64], ages: Sequence[int], horizon_days: int
+) -> Calibrator:
     """Learn slope and levels by penalized maximum likelihood (Platt 2000, with a level a snapshot).
 
-    ``score`` must come from models that had not seen these rows. ``ages`` are the days from each snapshot to the date to be scored.
-    The slope is drawn to 1 and the levels to their mean, each by the weight of a few rows, so that tiny samples stay sane.
+    ``score`` must come from models that had not seen these rows. ``ages`` are the days from each snapshot to the date
+    to be scored. The slope is drawn to 1 and the levels to their mean, each by the weight of a few rows, so that tiny
+    samples stay sane.
     """
     slope, levels = _newton(score, label.astype(np.float64), snapshot, len(ages))
     return Calibrator(slope, tuple(float(level) for level in levels), level_for(levels, ages, horizon_days))
@@ -54,8 +58,9 @@ def fit(score: Floats, label: NDArray[np.int64], snapshot: NDArray[np.int64], ag
 def level_for(levels: Floats, ages: Sequence[int], horizon_days: int) -> float:
     """Level at the date to be scored: half the newest snapshot's, half that of the same season a year before.
 
-    The newest knows the trend, last year's knows the season; without a reason to trust one more, their mean has the least variance.
-    With no snapshot within a quarter horizon (at least a week) of a year, the mean of all stands for the season.
+    The newest knows the trend, last year's knows the season; without a reason to trust one more, their mean has the
+    least variance. With no snapshot within a quarter horizon (at least a week) of a year, the mean of all stands for
+    the season.
     """
     away = np.abs(np.asarray(ages) - _YEAR)
     nearest = int(np.argmin(away))
@@ -71,10 +76,12 @@ def _newton(score: Floats, label: Floats, snapshot: NDArray[np.int64], count: in
         chance = sigmoid(levels[snapshot] + slope * score)
         weight = chance * (1 - chance)
         mean = levels.mean()
-        gradient = np.concatenate([
-            [((chance - label) * score).sum() + _SLOPE_RIDGE * (slope - 1)],
-            np.bincount(snapshot, chance - label, count) + _LEVEL_RIDGE * (levels - mean),
-        ])
+        gradient = np.concatenate(
+            [
+                [((chance - label) * score).sum() + _SLOPE_RIDGE * (slope - 1)],
+                np.bincount(snapshot, chance - label, count) + _LEVEL_RIDGE * (levels - mean),
+            ]
+        )
         hessian = np.zeros((count + 1, count + 1))
         hessian[0, 0] = (weight * score * score).sum() + _SLOPE_RIDGE
         hessian[0, 1:] = hessian[1:, 0] = np.bincount(snapshot, weight * score, count)

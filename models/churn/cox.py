@@ -42,8 +42,8 @@ class Cox:
 def fit(sample: Sample, seed: int = 0) -> Cox:  # noqa: ARG001 (nothing is drawn; the signature is every model's)
     """Fit on durations in whole days (ties make lifelines fast), one baseline hazard a snapshot, ridge penalty.
 
-    Raises ``CannotFit`` below five events, when everybody churns on the same day as everybody else is last seen, or when Newton's
-    steps do not converge.
+    Raises ``CannotFit`` below five events, when everybody churns on the same day as everybody else is last seen, or
+    when Newton's steps do not converge.
     """
     import pandas as pd
     from lifelines import CoxPHFitter

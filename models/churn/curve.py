@@ -1,7 +1,8 @@
 """The survival curve of a profile: its score at the horizon, and over time the shape of everybody's hazard.
 
-A profile's own risk rules up to the horizon. Who has lived through it is less like his score said (the risky ones that stayed have shown
-that they are not so risky), so past the horizon the risk counts with a power that is learned, as a rule far below 1.
+A profile's own risk rules up to the horizon. Who has lived through it is less like his score said (the risky ones that
+stayed have shown that they are not so risky), so past the horizon the risk counts with a power that is learned, as a
+rule far below 1.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _LOWEST_POWER, _HIGHEST_POWER = -0.5, 1.5
 class Shape:
     """Cumulative hazard over time, in two pieces joined at the horizon.
 
-    ``hazard`` (rising from 0 to 1) at ``days`` (0 to the horizon) multiplies a profile's risk r = -log(1 - p); ``later`` (rising from
-    0) at ``later_days`` (from the horizon on) multiplies r ** ``power``.
+    ``hazard`` (rising from 0 to 1) at ``days`` (0 to the horizon) multiplies a profile's risk r = -log(1 - p);
+    ``later`` (rising from 0) at ``later_days`` (from the horizon on) multiplies r ** ``power``.
     """
 
     days: Floats
@@ -34,7 +35,9 @@ class Shape:
     power: float
 
     def cumulative(self, risk: Floats, days: Sequence[int]) -> Floats:
-        """Cumulative hazard (n, days) of profiles with ``risk`` (n,); past the last day known it goes on at the average rate so far."""
+        """Cumulative hazard (n, days) of profiles with ``risk`` (n,); past the last day known it goes on at the average
+        rate so far.
+        """
         wanted = np.asarray(days, dtype=np.float64)
         early = np.interp(wanted, self.days, self.hazard)
         start, end = self.later_days[0], self.later_days[-1]
@@ -43,12 +46,14 @@ class Shape:
         return np.asarray(risk[:, None] * early + np.power(risk, self.power)[:, None] * late)
 
 
-def fit(duration: NDArray[np.int64], event: NDArray[np.bool_], risk: Floats, horizon_days: int, *, within: bool) -> Shape:
+def fit(
+    duration: NDArray[np.int64], event: NDArray[np.bool_], risk: Floats, horizon_days: int, *, within: bool
+) -> Shape:
     """Breslow's cumulative baseline hazard before and after the horizon, with a power of the risk after it.
 
-    ``duration``, ``event`` (n,) as in ``scorer.Sample``; ``risk`` (n,) > 0 is -log(1 - p). With ``within`` churns before the horizon
-    have a shape of their own; without (a churn of that definition ends at the horizon at the earliest) the hazard is constant there. A
-    piece with fewer than 20 churns has a constant hazard.
+    ``duration``, ``event`` (n,) as in ``scorer.Sample``; ``risk`` (n,) > 0 is -log(1 - p). With ``within`` churns
+    before the horizon have a shape of their own; without (a churn of that definition ends at the horizon at the
+    earliest) the hazard is constant there. A piece with fewer than 20 churns has a constant hazard.
     """
     early = event & (duration <= horizon_days)
     days, hazard = np.array([0.0, horizon_days]), np.array([0.0, 1.0])
@@ -77,7 +82,9 @@ def _breslow(
 
 
 def _power(log_risk: Floats, exposure: Floats, event: NDArray[np.bool_]) -> float:
-    """Maximum likelihood power of the risk under a constant hazard, by bisection; its equation is monotone in the power."""
+    """Maximum likelihood power of the risk under a constant hazard, by bisection; its equation is monotone in the
+    power.
+    """
     wanted = float(log_risk[event].mean())
     low, high = _LOWEST_POWER, _HIGHEST_POWER
     for _ in range(40):
@@ -88,5 +95,7 @@ def _power(log_risk: Floats, exposure: Floats, event: NDArray[np.bool_]) -> floa
 
 
 def survival(probability: Floats, shape: Shape, days: Sequence[int]) -> Floats:
-    """(n, days): probability of not having churned by each day. S(horizon) = 1 - p, and S never rises when ``days`` rise."""
+    """(n, days): probability of not having churned by each day. S(horizon) = 1 - p, and S never rises when ``days``
+    rise.
+    """
     return np.asarray(np.exp(-shape.cumulative(-np.log1p(-probability), days)))

@@ -30,8 +30,8 @@ class Term:
 class Design:
     """How features become matrices. ``matrix`` keeps values and NaN for trees; ``standard`` is for linear models.
 
-    ``mean`` and ``scale`` are of the signed logarithm of each term over the rows it was made from. ``dropped`` says why a feature
-    or category is not a term: ``constant``, or ``collinear with <term>``.
+    ``mean`` and ``scale`` are of the signed logarithm of each term over the rows it was made from. ``dropped`` says why
+    a feature or category is not a term: ``constant``, or ``collinear with <term>``.
     """
 
     terms: tuple[Term, ...]
@@ -53,7 +53,9 @@ class Design:
         return out
 
     def standard(self, matrix: Floats) -> Floats:
-        """(n, terms): signed logarithm, standardized, cut at 6 deviations. Missing is below every count, where it is a term's rarest."""
+        """(n, terms): signed logarithm, standardized, cut at 6 deviations. Missing is below every count, where it is a
+        term's rarest.
+        """
         return np.clip((_compressed(matrix) - self.mean) / self.scale, -_CLIP, _CLIP)
 
     def by_feature(self, terms: Floats) -> Floats:
@@ -71,14 +73,16 @@ class Design:
     @staticmethod
     def restore(card: Mapping[str, Any], mean: Floats, scale: Floats) -> Design:
         """The design that ``card`` and its arrays describe."""
-        return Design(tuple(Term(name, category) for name, category in card["terms"]), mean, scale, dict(card["dropped"]))
+        return Design(
+            tuple(Term(name, category) for name, category in card["terms"]), mean, scale, dict(card["dropped"])
+        )
 
 
 def make(columns: Columns, numbers: Sequence[str], texts: Sequence[str]) -> Design:
     """Design of these training rows: every number, and for a text its 20 most frequent values (ties by value).
 
-    ``columns`` holds float64 arrays for ``numbers`` and object arrays of str for ``texts``. Constant terms and terms collinear with an
-    earlier one are dropped with the reason.
+    ``columns`` holds float64 arrays for ``numbers`` and object arrays of str for ``texts``. Constant terms and terms
+    collinear with an earlier one are dropped with the reason.
     """
     terms = [Term(name) for name in numbers]
     for name in texts:

@@ -1,4 +1,6 @@
-"""A boosted forest as plain arrays: taken from scikit-learn after its fit, summed and explained with numpy, stored without pickle."""
+"""A boosted forest as plain arrays: taken from scikit-learn after its fit, summed and explained with numpy, stored
+without pickle.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ Floats = NDArray[np.float64]
 class Forest:
     """All trees one after the other. Node arrays have one entry a node; children are counted from the tree's root.
 
-    ``start`` (trees + 1) bounds the trees; ``term`` is the column split on, -1 in a leaf; a row goes left when its value is at most
-    ``threshold``, or missing and ``missing_left``; ``value`` is what the tree would say at that node, ``base`` the forest's first guess.
+    ``start`` (trees + 1) bounds the trees; ``term`` is the column split on, -1 in a leaf; a row goes left when its
+    value is at most ``threshold``, or missing and ``missing_left``; ``value`` is what the tree would say at that node,
+    ``base`` the forest's first guess.
     """
 
     base: float
@@ -57,8 +60,9 @@ class Forest:
     def contributions(self, matrix: Floats) -> Floats:
         """What each term adds along the row's path through every tree: (n, terms).
 
-        At each split the change of the node's value goes to the term split on, so a row's contributions sum to its score less the
-        sum of the root values, exactly but for rounding (Saabas 2014). Unlike Shapley values they depend on the order of the splits.
+        At each split the change of the node's value goes to the term split on, so a row's contributions sum to its
+        score less the sum of the root values, exactly but for rounding (Saabas 2014). Unlike Shapley values they depend
+        on the order of the splits.
         """
         out = np.zeros(matrix.shape, order="F")
         for first, last, node in self._leaves(matrix):
@@ -68,7 +72,10 @@ class Forest:
         return out
 
     def _leaves(self, matrix: Floats) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
-        """For each tree its bounds and the node where each row ends. A parent's number is below its children's (preorder)."""
+        """For each tree its bounds and the node where each row ends.
+
+        A parent's number is below its children's (preorder).
+        """
         for first, last in zip(self.start[:-1], self.start[1:], strict=True):
             node = np.zeros(len(matrix), dtype=np.int32)
             for place in range(last - first):
@@ -100,8 +107,14 @@ class Forest:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything, by name."""
         return {
-            "base": np.array([self.base]), "start": self.start, "term": self.term, "threshold": self.threshold, "left": self.left,
-            "right": self.right, "missing_left": self.missing_left, "value": self.value,
+            "base": np.array([self.base]),
+            "start": self.start,
+            "term": self.term,
+            "threshold": self.threshold,
+            "left": self.left,
+            "right": self.right,
+            "missing_left": self.missing_left,
+            "value": self.value,
         }
 
     @staticmethod
@@ -112,7 +125,9 @@ class Forest:
 
 
 def _node_values(tree: NDArray[Any]) -> Floats:
-    """Mean of the leaf values below each node of one tree, weighted by training rows; children come after their parents."""
+    """Mean of the leaf values below each node of one tree, weighted by training rows; children come after their
+    parents.
+    """
     value = tree["value"].astype(np.float64)
     count = tree["count"].astype(np.float64)
     for place in range(len(tree) - 1, -1, -1):

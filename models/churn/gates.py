@@ -42,7 +42,11 @@ class Gate:
 def judge(
     metrics: Iterable[float], shares: Floats, scores: Floats, difference: tuple[float, float], limits: Limits = LIMITS
 ) -> tuple[Gate, ...]:
-    """All gates. ``shares`` are importances, ``scores`` held-out probabilities, ``difference`` is AUC over the baseline's with its error."""
+    """All gates.
+
+    ``shares`` are importances, ``scores`` held-out probabilities, ``difference`` is AUC over the baseline's with its
+    error.
+    """
     numbers = np.concatenate([np.asarray(list(metrics), dtype=np.float64), shares, scores])
     unsound = int((~np.isfinite(numbers)).sum())
     distinct = len(np.unique(scores))

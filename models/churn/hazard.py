@@ -1,6 +1,8 @@
-"""The discrete-time hazard: the log-odds of churning within a period, a ridge logistic model and a boosted forest half and half.
+"""The discrete-time hazard: the log-odds of churning within a period, a ridge logistic model and a boosted forest half
+and half.
 
-With one period (the horizon) it scores profiles; with many (``periods``) it is a survival model of durations (Tutz & Schmid 2016, ch. 3).
+With one period (the horizon) it scores profiles; with many (``periods``) it is a survival model of durations (Tutz &
+Schmid 2016, ch. 3).
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ FEWEST_LABELS_FOR_TREES = 50
 class Hazard:
     """Log-odds = the linear part, halved with a forest's when there were rows enough for one.
 
-    ``center`` holds the mean contributions over the training rows, by term. The base rate of each snapshot is a term of the fit only:
-    the level is set by ``calibrate``.
+    ``center`` holds the mean contributions over the training rows, by term. The base rate of each snapshot is a term of
+    the fit only: the level is set by ``calibrate``.
     """
 
     coefficients: Floats
@@ -37,10 +39,16 @@ class Hazard:
         return linear if self.forest is None else 0.5 * linear + 0.5 * self._padded(self.forest.contributions(matrix))
 
     def _padded(self, values: Floats) -> Floats:
-        return values if values.shape[1] == len(self.center) else np.pad(values, ((0, 0), (0, len(self.center) - values.shape[1])))
+        return (
+            values
+            if values.shape[1] == len(self.center)
+            else np.pad(values, ((0, 0), (0, len(self.center) - values.shape[1])))
+        )
 
     def contributions(self, matrix: Floats, standard: Floats) -> Floats:
-        """Exact: the linear part is a sum over terms, the forest's is split along each tree's path (``Forest.contributions``)."""
+        """Exact: the linear part is a sum over terms, the forest's is split along each tree's path
+        (``Forest.contributions``).
+        """
         return np.asarray(self._uncentered(matrix, standard) - self.center)
 
     def score(self, matrix: Floats, standard: Floats) -> Floats:
@@ -86,7 +94,10 @@ def _fit(sample: Sample, seed: int, *, trees: bool) -> Hazard:
 
 
 def _linear(sample: Sample) -> Floats:
-    """Ridge logistic coefficients, (terms,). Each snapshot has an intercept of its own, ten times less shrunk than the terms."""
+    """Ridge logistic coefficients, (terms,).
+
+    Each snapshot has an intercept of its own, ten times less shrunk than the terms.
+    """
     from sklearn.linear_model import LogisticRegression
 
     levels = np.unique(sample.snapshot)
@@ -101,8 +112,14 @@ def _boosted(sample: Sample, seed: int) -> Forest:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     model = HistGradientBoostingClassifier(
-        max_iter=120, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=max(20, len(sample) // 200), l2_regularization=5.0,
-        early_stopping=False, random_state=seed, categorical_features=None,
+        max_iter=120,
+        learning_rate=0.05,
+        max_leaf_nodes=8,
+        min_samples_leaf=max(20, len(sample) // 200),
+        l2_regularization=5.0,
+        early_stopping=False,
+        random_state=seed,
+        categorical_features=None,
     )
     return Forest.of(model.fit(sample.matrix, sample.label))
 
@@ -110,10 +127,11 @@ def _boosted(sample: Sample, seed: int) -> Forest:
 def periods(
     duration: NDArray[Any], event: NDArray[np.bool_], edges: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Person-periods of right-censored durations: (row, period, label), one entry for every period a row was at risk in.
+    """Person-periods of right-censored durations: (row, period, label), one entry for every period a row was at risk
+    in.
 
-    Period k is (edges[k - 1], edges[k]], the first from 0. A row churning in period k has label 1 there; one censored within it counts
-    as having lived through it only when its duration reaches the period's end.
+    Period k is (edges[k - 1], edges[k]], the first from 0. A row churning in period k has label 1 there; one censored
+    within it counts as having lived through it only when its duration reaches the period's end.
     """
     reached = np.searchsorted(edges, duration, side="left")  # period in which the duration ends
     complete = np.searchsorted(edges, duration, side="right")  # periods lived through when censored

@@ -22,7 +22,10 @@ class Horizon:
 
 
 def gap_quantile(gaps: NDArray[np.int64], times: NDArray[np.int64]) -> int:
-    """Gap at rank ceil(0.9 n) of all n gaps ascending, 30 below 30 gaps. ``gaps`` rise; ``times`` is how often each occurred."""
+    """Gap at rank ceil(0.9 n) of all n gaps ascending, 30 below 30 gaps.
+
+    ``gaps`` rise; ``times`` is how often each occurred.
+    """
     count = int(times.sum())
     if count < FEWEST_GAPS:
         return 30

@@ -12,7 +12,9 @@ MOST_DAYS = 3650
 
 
 def label(probability: Floats, thresholds: tuple[float, float, float]) -> NDArray[np.str_]:
-    """``low`` below the first threshold, ``mid`` below the second, ``high`` below the third, else ``very-high``; shape as given."""
+    """``low`` below the first threshold, ``mid`` below the second, ``high`` below the third, else ``very-high``; shape
+    as given.
+    """
     return np.asarray(LABELS)[np.searchsorted(np.asarray(thresholds), probability, side="right")]
 
 

@@ -34,7 +34,7 @@ def auc(label: Labels, score: Floats) -> tuple[float, float]:
 
 
 def auc_difference(label: Labels, one: Floats, other: Floats) -> tuple[float, float]:
-    """AUC of ``one`` less that of ``other`` on the same rows, and the standard error of the difference (paired DeLong)."""
+    """AUC of ``one`` less that of ``other`` on the same rows, and the error of the difference (paired DeLong)."""
     if label.min(initial=1) == label.max(initial=0):
         return 0.0, 0.0
     (above, below), (above_other, below_other) = _placements(label, one), _placements(label, other)
@@ -60,14 +60,18 @@ def log_loss(label: Labels, probability: Floats) -> tuple[float, float]:
 
 
 def calibration_error(label: Labels, probability: Floats, bins: int = 10) -> float:
-    """Mean distance of observed from predicted share over ``bins`` bins of equal size by probability, weighted by rows."""
+    """Mean distance of observed from predicted share over ``bins`` bins of equal size by probability."""
     order = np.argsort(probability, kind="stable")
-    gaps = [abs(float(label[part].mean() - probability[part].mean())) * len(part) for part in np.array_split(order, bins) if len(part)]
+    gaps = [
+        abs(float(label[part].mean() - probability[part].mean())) * len(part)
+        for part in np.array_split(order, bins)
+        if len(part)
+    ]
     return float(sum(gaps) / max(len(label), 1))
 
 
 def c_index(duration: NDArray[np.int64], event: NDArray[np.bool_], score: Floats) -> float | None:
-    """Harrell's concordance of ``score`` with earlier churn, on the first 20,000 rows; None without comparable pairs."""
+    """Harrell's concordance of ``score`` with earlier churn, on the first 20,000 rows; None without a pair."""
     from lifelines.utils import concordance_index
 
     rows = slice(0, _C_INDEX_ROWS)
@@ -80,7 +84,9 @@ def c_index(duration: NDArray[np.int64], event: NDArray[np.bool_], score: Floats
 def integrated_brier(
     duration: NDArray[np.int64], event: NDArray[np.bool_], survival_at: Callable[[list[int]], Floats], horizon_days: int
 ) -> float:
-    """Mean Brier score of the survival curve over ten days spread up to the horizon, within which every row was observed."""
+    """Mean Brier score of the survival curve over ten days spread up to the horizon, within which every row was
+    observed.
+    """
     days = sorted({max(1, round(horizon_days * part / 10)) for part in range(1, 11)})
     alive = ~(event[:, None] & (duration[:, None] <= np.asarray(days)[None, :]))
     return float(((alive - survival_at(days)) ** 2).mean())

@@ -21,7 +21,9 @@ def strongest(contributions: Floats, count: int = 3) -> tuple[NDArray[np.int64],
 
 
 def importances(contributions: Floats) -> Floats:
-    """Mean size of each feature's contribution as a share of all: (features,), at least 0, sum 1 (all equal when nothing moves)."""
+    """Mean size of each feature's contribution as a share of all: (features,), at least 0, sum 1 (all equal when
+    nothing moves).
+    """
     size = np.abs(contributions).mean(axis=0)
     total = float(size.sum())
     return size / total if total > 0 else np.full(len(size), 1.0 / max(len(size), 1))

@@ -1,4 +1,6 @@
-"""What every churn model gives: an additive score. Higher means sooner; the scale is made a probability by ``calibrate``."""
+"""What every churn model gives: an additive score. Higher means sooner; the scale is made a probability by
+``calibrate``.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,9 @@ class Scorer(Protocol):
 class Sample:
     """Training rows of a model. One row is one profile at one snapshot.
 
-    ``matrix`` and ``standard`` (n, terms) are a design's; ``label`` is 0 or 1 at the horizon; ``duration`` is whole days to the churn, or
-    to the end of what is known where ``event`` is false; ``snapshot`` numbers the row's snapshot, 0 the newest.
+    ``matrix`` and ``standard`` (n, terms) are a design's; ``label`` is 0 or 1 at the horizon; ``duration`` is whole
+    days to the churn, or to the end of what is known where ``event`` is false; ``snapshot`` numbers the row's snapshot,
+    0 the newest.
     """
 
     matrix: Floats
@@ -55,7 +58,12 @@ class Sample:
     def take(self, rows: NDArray[Any]) -> Sample:
         """These rows (a mask or positions)."""
         return Sample(
-            self.matrix[rows], self.standard[rows], self.label[rows], self.duration[rows], self.event[rows], self.snapshot[rows]
+            self.matrix[rows],
+            self.standard[rows],
+            self.label[rows],
+            self.duration[rows],
+            self.event[rows],
+            self.snapshot[rows],
         )
 
 

@@ -1,4 +1,6 @@
-"""Choosing among the churn models: each is fitted on older snapshots, judged on the newest, and the best is fitted again on all."""
+"""Choosing among the churn models: each is fitted on older snapshots, judged on the newest, and the best is fitted
+again on all.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,11 @@ _FOLDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Labelled rows, sorted by snapshot and profile; ``columns`` as ``design.make`` takes them, the rest as in ``scorer.Sample``.
+    """Labelled rows, sorted by snapshot and profile; ``columns`` as ``design.make`` takes them, the rest as in
+    ``scorer.Sample``.
 
-    ``ages``: days from each snapshot to the cut-off, newest first. ``draw`` is a fixed number of each profile, for folds.
+    ``ages``: days from each snapshot to the cut-off, newest first. ``draw`` is a fixed number of each profile, for
+    folds.
     """
 
     columns: Mapping[str, NDArray[Any]]
@@ -43,8 +47,17 @@ class Rows:
         """These rows, with the snapshots as they were numbered."""
         columns = {name: values[mask] for name, values in self.columns.items()}
         return Rows(
-            columns, self.numbers, self.texts, self.label[mask], self.duration[mask], self.event[mask], self.snapshot[mask],
-            self.draw[mask], self.ages, self.horizon_days, self.inactivity,
+            columns,
+            self.numbers,
+            self.texts,
+            self.label[mask],
+            self.duration[mask],
+            self.event[mask],
+            self.snapshot[mask],
+            self.draw[mask],
+            self.ages,
+            self.horizon_days,
+            self.inactivity,
         )
 
 
@@ -65,8 +78,8 @@ class Fitted:
     def explain(self, columns: Mapping[str, NDArray[Any]]) -> tuple[Floats, Floats]:
         """Probabilities (n,) and contributions to their log-odds (n, features), in the order of ``design.features``.
 
-        A row's contributions sum to logit p less ``base_log_odds``, the log-odds at the training mean of the score. This holds for every
-        model: each score is additive over terms and calibration is a line in the log-odds.
+        A row's contributions sum to logit p less ``base_log_odds``, the log-odds at the training mean of the score.
+        This holds for every model: each score is additive over terms and calibration is a line in the log-odds.
         """
         matrix = self.design.matrix(columns)
         terms = self.scorer.contributions(matrix, self.design.standard(matrix)) * self.calibrator.slope
@@ -81,7 +94,10 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One model on the held-out rows. ``metrics`` maps a name to value and standard error (None where there is none)."""
+    """One model on the held-out rows.
+
+    ``metrics`` maps a name to value and standard error (None where there is none).
+    """
 
     name: str
     metrics: dict[str, tuple[float, float | None]]
@@ -93,8 +109,9 @@ class Judged:
 class Choice:
     """The outcome: the best model fitted on all rows, everything judged (baseline last), and the gates.
 
-    ``fitted`` is None when no model could be fitted; ``notes`` says why a model was left out. ``importances`` has an entry a feature.
-    ``held_out`` says which rows were held out: ``newest snapshot``, or ``a quarter of the profiles`` where there was only one.
+    ``fitted`` is None when no model could be fitted; ``notes`` says why a model was left out. ``importances`` has an
+    entry a feature. ``held_out`` says which rows were held out: ``newest snapshot``, or ``a quarter of the profiles``
+    where there was only one.
     """
 
     fitted: Fitted | None
@@ -111,8 +128,8 @@ class Choice:
 def fit_calibrated(make: Callable[[Sample, int], Scorer], rows: Rows, ages: Sequence[int], seed: int) -> Fitted:
     """Fit ``make`` on all ``rows``, and its calibration on scores by models that had not seen the scored snapshot.
 
-    ``ages``: days from each snapshot to the date to be scored. With one snapshot the unseen rows are quarters of the profiles.
-    Raises ``CannotFit``.
+    ``ages``: days from each snapshot to the date to be scored. With one snapshot the unseen rows are quarters of the
+    profiles. Raises ``CannotFit``.
     """
     plan = design.make(rows.columns, rows.numbers, rows.texts)
     if not plan.terms:
@@ -121,9 +138,13 @@ def fit_calibrated(make: Callable[[Sample, int], Scorer], rows: Rows, ages: Sequ
     sample = Sample(matrix, plan.standard(matrix), rows.label, rows.duration, rows.event, rows.snapshot)
     present, code = np.unique(rows.snapshot, return_inverse=True)
     known_ages = [ages[place] for place in present]
-    calibrator = calibrate.fit(_unseen_scores(make, sample, code, rows.draw, seed), rows.label, code, known_ages, rows.horizon_days)
+    calibrator = calibrate.fit(
+        _unseen_scores(make, sample, code, rows.draw, seed), rows.label, code, known_ages, rows.horizon_days
+    )
     scorer = make(sample, seed)
-    chance = calibrate.sigmoid(np.asarray(calibrator.levels)[code] + calibrator.slope * scorer.score(sample.matrix, sample.standard))
+    chance = calibrate.sigmoid(
+        np.asarray(calibrator.levels)[code] + calibrator.slope * scorer.score(sample.matrix, sample.standard)
+    )
     shape = curve.fit(rows.duration, rows.event, -np.log1p(-chance), rows.horizon_days, within=not rows.inactivity)
     return Fitted(plan, scorer, calibrator, shape)
 
@@ -147,13 +168,25 @@ def _unseen_scores(
 def baseline_rows(rows: Rows) -> Rows:
     """The same rows with recency alone."""
     return Rows(
-        {BASELINE: rows.columns["recency_days"]}, (BASELINE,), (), rows.label, rows.duration, rows.event, rows.snapshot, rows.draw,
-        rows.ages, rows.horizon_days, rows.inactivity,
+        {BASELINE: rows.columns["recency_days"]},
+        (BASELINE,),
+        (),
+        rows.label,
+        rows.duration,
+        rows.event,
+        rows.snapshot,
+        rows.draw,
+        rows.ages,
+        rows.horizon_days,
+        rows.inactivity,
     )
 
 
-def choose(rows: Rows, seed: int = 0, limits: gates.Limits = gates.LIMITS, step: Callable[[str], None] = lambda _: None) -> Choice:
-    """Judge every model on held-out rows, take the one with the least Brier score, fit it on all rows and judge the gates.
+def choose(
+    rows: Rows, seed: int = 0, limits: gates.Limits = gates.LIMITS, step: Callable[[str], None] = lambda _: None
+) -> Choice:
+    """Judge every model on held-out rows, take the one with the least Brier score, fit it on all rows and judge the
+    gates.
 
     ``step`` is told what is being done. Models that cannot be fitted are left out with the reason.
     """
@@ -177,16 +210,25 @@ def choose(rows: Rows, seed: int = 0, limits: gates.Limits = gates.LIMITS, step:
             continue
         shares = reasons.importances(fitted.explain(rows.columns)[1])
         difference = measure.auc_difference(test.label, best.probability, baseline.probability)
-        verdict = gates.judge((value for value, _ in best.metrics.values()), shares, best.probability, difference, limits)
+        verdict = gates.judge(
+            (value for value, _ in best.metrics.values()), shares, best.probability, difference, limits
+        )
         return Choice(
-            fitted, best.name, (*judged, baseline), verdict, reasons.ranked(fitted.design.features, shares), notes, how,
-            len(rows.label), len(test.label),
+            fitted,
+            best.name,
+            (*judged, baseline),
+            verdict,
+            reasons.ranked(fitted.design.features, shares),
+            notes,
+            how,
+            len(rows.label),
+            len(test.label),
         )
     return Choice(None, "", (*judged, baseline), (), [], notes, how, len(rows.label), len(test.label))
 
 
 def _split(rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[int, ...], str]:
-    """Held-out rows, rows to fit on, ages of the snapshots as seen from the held-out one, and which rows were held out."""
+    """Rows held out, rows to fit on, ages of the snapshots as the held-out one sees them, and how it was done."""
     newest = rows.snapshot == int(np.argmin(rows.ages))
     older = ~newest
     enough = older.any() and 0 < rows.label[older].sum() < older.sum()
@@ -203,17 +245,23 @@ def _judge(name: str, fitted: Fitted, test: Rows) -> Judged:
     if concordance is not None:
         metrics["c_index"] = (concordance, None)
     if not test.inactivity:
+
         def survival(days: list[int]) -> Floats:
             return curve.survival(probability, fitted.shape, days)
 
-        metrics["integrated_brier"] = (measure.integrated_brier(test.duration, test.event, survival, test.horizon_days), None)
+        metrics["integrated_brier"] = (
+            measure.integrated_brier(test.duration, test.event, survival, test.horizon_days),
+            None,
+        )
     return Judged(name, metrics, probability)
 
 
 def _judge_baseline(train: Rows, test: Rows, ages: Sequence[int], seed: int) -> Judged:
     """Recency alone, calibrated like the models; the base rate where recency does not vary."""
     try:
-        return _judge(BASELINE, fit_calibrated(hazard.fit_linear, baseline_rows(train), ages, seed), baseline_rows(test))
+        return _judge(
+            BASELINE, fit_calibrated(hazard.fit_linear, baseline_rows(train), ages, seed), baseline_rows(test)
+        )
     except CannotFit as reason:
         rate = float(train.label.mean()) if len(train.label) else 0.5
         flat = np.full(len(test.label), rate)

@@ -25,7 +25,9 @@ def to_card(fitted: Fitted) -> tuple[dict[str, Any], Arrays]:
         "scorer": fitted.scorer.name,
         "design": fitted.design.card(),
         "calibrator": {
-            "slope": fitted.calibrator.slope, "levels": list(fitted.calibrator.levels), "level": fitted.calibrator.level,
+            "slope": fitted.calibrator.slope,
+            "levels": list(fitted.calibrator.levels),
+            "level": fitted.calibrator.level,
         },
         "power": fitted.shape.power,
     }
@@ -50,7 +52,11 @@ def restore(card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Fitt
         RESTORERS[card["scorer"]](select_arrays(plain, "scorer")),
         Calibrator(float(levels["slope"]), tuple(levels["levels"]), float(levels["level"])),
         Shape(
-            plain["shape.days"], plain["shape.hazard"], plain["shape.later_days"], plain["shape.later"], float(card["power"])
+            plain["shape.days"],
+            plain["shape.hazard"],
+            plain["shape.later_days"],
+            plain["shape.later"],
+            float(card["power"]),
         ),
     )
 
@@ -58,8 +64,9 @@ def restore(card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Fitt
 def explain(card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], row: Mapping[str, Any]) -> dict[str, Any]:
     """All that a churn score is made of, for one profile: ``row`` maps each feature to its value (None is missing).
 
-    Returns ``churn_score`` (before rules about explicit churn), ``base_log_odds``, ``log_odds``, and ``contributions``: every feature with its
-    value and its additive share of the log-odds, largest size first. ``base_log_odds`` and the contributions sum to ``log_odds``.
+    Returns ``churn_score`` (before rules about explicit churn), ``base_log_odds``, ``log_odds``, and ``contributions``:
+    every feature with its value and its additive share of the log-odds, largest size first. ``base_log_odds`` and the
+    contributions sum to ``log_odds``.
     """
     fitted = restore(card, arrays)
     columns = {
@@ -74,7 +81,12 @@ def explain(card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], row: Ma
         "base_log_odds": fitted.base_log_odds,
         "log_odds": fitted.base_log_odds + float(shares.sum()),
         "contributions": [
-            {"feature": name, "value": row[name], "effect": "raises" if shares[place] > 0 else "lowers", "contribution": float(shares[place])}
+            {
+                "feature": name,
+                "value": row[name],
+                "effect": "raises" if shares[place] > 0 else "lowers",
+                "contribution": float(shares[place]),
+            }
             for place, name in ((place, fitted.design.features[place]) for place in order)
         ],
     }

@@ -1,11 +1,11 @@
-"""The churn stage on made-up workbenches: enough data, too little, all alike, explicit churners, and an earlier model."""
+"""The churn stage on made-up workbenches: enough data, too little, explicit churners, an earlier model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,33 +30,45 @@ class Previous:
     folder: Path
 
 
-def fill(con: duckdb.DuckDBPyConnection, profiles: int, *, explicit: bool = False, order: str = "event_id", days: int = 360) -> None:
+def fill(
+    con: duckdb.DuckDBPyConnection, profiles: int, *, explicit: bool = False, order: str = "event_id", days: int = 360
+) -> None:
     """Profiles with a rhythm each, who may stop for good; drawn by hashing, so the same at every call."""
     con.execute("""
         CREATE SCHEMA warehouse;
-        CREATE TABLE warehouse.property_types AS SELECT 'profiles' AS entity, 'profile_data' AS parent, unnest(['plan', 'age']) AS key,
+        CREATE TABLE warehouse.property_types AS
+        SELECT 'profiles' AS entity, 'profile_data' AS parent, unnest(['plan', 'age']) AS key,
                unnest(['string', 'number']) AS type;
         CREATE MACRO draw(key, salt) AS (md5_number_lower(key || salt) % 1000000) / 1000000.0;
     """)
-    con.execute("""
+    con.execute(
+        """
         CREATE TABLE made AS SELECT profile_id, 2 + floor(24 * draw(profile_id, 'rhythm')) AS rhythm,
-               CASE WHEN draw(profile_id, 'stops') < 0.6 THEN floor($days * draw(profile_id, 'stop')) ELSE 9999 END AS stop
+               CASE WHEN draw(profile_id, 'stops') < 0.6 THEN floor($days * draw(profile_id, 'stop'))
+                    ELSE 9999 END AS stop
         FROM (SELECT printf('profile_%05d', n) AS profile_id FROM range($count) AS r (n))
-    """, {"count": profiles, "days": days})
+    """,
+        {"count": profiles, "days": days},
+    )
     con.execute(f"""
         CREATE TABLE profiles AS SELECT profile_id, false AS has_charged, 'active' AS status,
                json_object('plan', CASE WHEN draw(profile_id, 'plan') < 0.5 THEN 'free' ELSE 'paid' END,
-                           'age', floor(20 + 50 * draw(profile_id, 'age'))) AS profile_data, '{{}}'::JSON AS platform_info,
-               TIMESTAMP '{AS_OF}' - to_days({days}) AS created_at FROM made ORDER BY {'profile_id' if order == 'event_id' else 'hash(profile_id)'};
+                           'age', floor(20 + 50 * draw(profile_id, 'age'))) AS profile_data,
+               '{{}}'::JSON AS platform_info,
+               TIMESTAMP '{AS_OF}' - to_days({days}) AS created_at
+        FROM made ORDER BY {"profile_id" if order == "event_id" else "hash(profile_id)"};
         CREATE TABLE warehouse.profiles AS SELECT profile_id, status, NULL::TIMESTAMP AS status_at FROM profiles;
         CREATE TABLE items AS SELECT 'i' || n AS item_id, n * 10 AS item_price FROM range(20) AS r (n);
         CREATE TABLE events AS FROM (
-        SELECT md5(profile_id || day) AS event_id, 'charged' AS event_type, profile_id, 'i' || (md5_number_lower(profile_id || day) % 20) AS item_id,
-               TIMESTAMP '{AS_OF}' - to_days({days}) + to_days(day::INTEGER) + to_seconds(floor(86000 * draw(profile_id || day, 's'))) AS created_at,
+        SELECT md5(profile_id || day) AS event_id, 'charged' AS event_type, profile_id,
+               'i' || (md5_number_lower(profile_id || day) % 20) AS item_id,
+               TIMESTAMP '{AS_OF}' - to_days({days}) + to_days(day::INTEGER)
+               + to_seconds(floor(86000 * draw(profile_id || day, 's'))) AS created_at,
                '{{}}'::JSON AS properties
         FROM made, range({days}) AS d (day) WHERE day < stop AND draw(profile_id || day, 'happens') < 1 / rhythm
         UNION ALL
-        SELECT md5(profile_id), 'churned', profile_id, NULL, TIMESTAMP '{AS_OF}' - to_days({days}) + to_days(stop::INTEGER + 1), '{{}}'::JSON
+        SELECT md5(profile_id), 'churned', profile_id, NULL,
+               TIMESTAMP '{AS_OF}' - to_days({days}) + to_days(stop::INTEGER + 1), '{{}}'::JSON
         FROM made WHERE {explicit} AND stop < {days} - 2)
         ORDER BY {order};
     """)
@@ -93,7 +105,9 @@ def test_a_whole_training(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> Non
     for row in found:
         p = row["churn_score"]
         assert 0 < p < 1
-        assert row["churn_probability"] == ("low" if p < 0.25 else "mid" if p < 0.5 else "high" if p < 0.75 else "very-high")
+        assert row["churn_probability"] == (
+            "low" if p < 0.25 else "mid" if p < 0.5 else "high" if p < 0.75 else "very-high"
+        )
         assert len(row["survival"]) == len(SETTINGS.churn.curve_days)
         assert row["survival"][SETTINGS.churn.curve_days.index(30)] == pytest.approx(1 - p)
         assert row["survival"] == sorted(row["survival"], reverse=True)
@@ -157,13 +171,16 @@ def test_contributions_of_a_profile_sum_to_its_published_score(con: duckdb.DuckD
     assert stage.explain_profile(con, AS_OF, card, arrays, SETTINGS.churn, "nobody") is None
 
 
-@pytest.mark.parametrize(("profiles", "days", "settings", "reason"), [
-    (9, 360, SETTINGS, "inadequate_data"),
-    (0, 360, SETTINGS, "inadequate_data"),
-    (40, 50, SETTINGS, "insufficient_history"),
-    (40, 360, replace(SETTINGS, churn=replace(SETTINGS.churn, min_rows=5000)), "inadequate_data"),
-    (40, 360, replace(SETTINGS, churn=replace(SETTINGS.churn, definition="explicit")), "inadequate_data"),
-])
+@pytest.mark.parametrize(
+    ("profiles", "days", "settings", "reason"),
+    [
+        (9, 360, SETTINGS, "inadequate_data"),
+        (0, 360, SETTINGS, "inadequate_data"),
+        (40, 50, SETTINGS, "insufficient_history"),
+        (40, 360, replace(SETTINGS, churn=replace(SETTINGS.churn, min_rows=5000)), "inadequate_data"),
+        (40, 360, replace(SETTINGS, churn=replace(SETTINGS.churn, definition="explicit")), "inadequate_data"),
+    ],
+)
 def test_too_little_data_is_skipped_with_its_reason(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, profiles: int, days: int, settings: Settings, reason: str
 ) -> None:
@@ -188,7 +205,9 @@ def test_a_rejected_model_leaves_the_last_one_scoring(
     fill(con, 300)
     first = train(con, tmp_path / "r-1")
     before = rows(con)
-    monkeypatch.setattr(stage.select, "choose", lambda *_, **__: stage.select.Choice(None, "", notes={"hazard": "refused"}))
+    monkeypatch.setattr(
+        stage.select, "choose", lambda *_, **__: stage.select.Choice(None, "", notes={"hazard": "refused"})
+    )
     outcome = train(con, tmp_path / "r-2", previous=Previous(tmp_path / "r-1"))
     (job,) = outcome.jobs
     assert (job["status"], job["trained_by_run"], job["model"]) == ("Failed", "r-1", first.jobs[0]["model"])
@@ -214,13 +233,21 @@ def test_the_report_compares_with_the_last_one(con: duckdb.DuckDBPyConnection, t
 def test_excluded_profiles_have_no_score(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     fill(con, 300)
     con.execute("UPDATE profiles SET status = 'inactive' WHERE profile_id = 'profile_00003'")
-    con.execute("""UPDATE profiles SET profile_data = '{"plan": "null", "age": 3}' WHERE profile_id = 'profile_00004'""")
+    con.execute(
+        """UPDATE profiles SET profile_data = '{"plan": "null", "age": 3}' WHERE profile_id = 'profile_00004'"""
+    )
     con.execute("CREATE TABLE quarantined_profiles AS SELECT 'profile_00005' AS profile_id")
     outcome = train(con, tmp_path / "r-1")
     scored = {row["profile_id"] for row in rows(con)}
     assert not scored & {"profile_00003", "profile_00004", "profile_00005"}
-    listed = {(row["profile_id"], row["reason"]) for row in rows(con, outcome.exclusions) if row["reason"] != "no_activity"}
-    assert listed == {("profile_00003", "status"), ("profile_00004", "missing_profile_feature"), ("profile_00005", "check")}
+    listed = {
+        (row["profile_id"], row["reason"]) for row in rows(con, outcome.exclusions) if row["reason"] != "no_activity"
+    }
+    assert listed == {
+        ("profile_00003", "status"),
+        ("profile_00004", "missing_profile_feature"),
+        ("profile_00005", "check"),
+    }
     described = [(row[0], row[1]) for row in con.execute(f"DESCRIBE {outcome.exclusions}").fetchall()]
     assert described == [(column.name, column.type) for column in TABLE_BY_NAME["training_exclusions"].columns]
     assert outcome.jobs[0]["details"]["excluded_profiles"]["status"] == 1

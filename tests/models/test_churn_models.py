@@ -20,14 +20,25 @@ from models.churn.select import Rows
 HORIZON = 30
 
 
-def customers(count: int, seed: int = 0, snapshots: int = 4, level: float = 0.0, *, inactivity: bool = False) -> tuple[Rows, NDArray[np.float64]]:
-    """Rows whose true probability is known: two features matter, one only in a curved way, one is text, one is missing for some."""
+def customers(
+    count: int, seed: int = 0, snapshots: int = 4, level: float = 0.0, *, inactivity: bool = False
+) -> tuple[Rows, NDArray[np.float64]]:
+    """Rows whose true probability is known: two features matter, one only in a curved way, one is text, one is missing
+    for some.
+    """
     draw = np.random.default_rng(seed)
     rows = count * snapshots
     recency, visits, noise = draw.exponential(40, rows), draw.poisson(5, rows).astype(float), draw.normal(size=rows)
     gap = np.where(draw.random(rows) < 0.3, np.nan, draw.exponential(20, rows))
     plan = draw.choice(["a", "b", "c"], rows)
-    log_odds = level + 0.8 * np.log1p(recency) - 2.5 - 0.15 * visits + 0.9 * (plan == "b") + 1.2 * ((recency > 20) & (recency < 50))
+    log_odds = (
+        level
+        + 0.8 * np.log1p(recency)
+        - 2.5
+        - 0.15 * visits
+        + 0.9 * (plan == "b")
+        + 1.2 * ((recency > 20) & (recency < 50))
+    )
     truth = 1 / (1 + np.exp(-log_odds))
     label = (draw.random(rows) < truth).astype(np.int64)
     days = np.maximum(1, np.ceil(draw.random(rows) * HORIZON)).astype(np.int64)
@@ -35,14 +46,29 @@ def customers(count: int, seed: int = 0, snapshots: int = 4, level: float = 0.0,
     event = (label == 1) | (draw.random(rows) < 0.4)
     duration = np.where(label == 1, HORIZON if inactivity else days, np.where(event, later, HORIZON + 90))
     columns = {
-        "recency_days": recency, "visits": visits, "noise": noise, "gap": gap, "plan": plan.astype(object),
-        "twin": recency * 1.0, "flat": np.full(rows, 3.0), "empty": np.full(rows, np.nan),
+        "recency_days": recency,
+        "visits": visits,
+        "noise": noise,
+        "gap": gap,
+        "plan": plan.astype(object),
+        "twin": recency * 1.0,
+        "flat": np.full(rows, 3.0),
+        "empty": np.full(rows, np.nan),
     }
     snapshot = np.repeat(np.arange(snapshots), count)
     numbers = ("recency_days", "visits", "noise", "gap", "twin", "flat", "empty")
     made = Rows(
-        columns, numbers, ("plan",), label, duration.astype(np.int64), event, snapshot, np.tile(np.arange(count), snapshots),
-        tuple(HORIZON * (n + 1) for n in range(snapshots)), HORIZON, inactivity,
+        columns,
+        numbers,
+        ("plan",),
+        label,
+        duration.astype(np.int64),
+        event,
+        snapshot,
+        np.tile(np.arange(count), snapshots),
+        tuple(HORIZON * (n + 1) for n in range(snapshots)),
+        HORIZON,
+        inactivity,
     )
     return made, truth
 
@@ -87,7 +113,9 @@ def test_the_forest_in_numpy_is_scikit_learns() -> None:
     matrix = draw.normal(size=(800, 5))
     matrix[draw.random(matrix.shape) < 0.15] = np.nan
     label = (np.nan_to_num(matrix[:, 0]) * np.nan_to_num(matrix[:, 1]) + draw.normal(size=800) > 0).astype(int)
-    model = HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=12, random_state=0, early_stopping=False).fit(matrix, label)
+    model = HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=12, random_state=0, early_stopping=False).fit(
+        matrix, label
+    )
     forest = Forest.of(model)
     fresh = draw.normal(size=(500, 5))
     fresh[draw.random(fresh.shape) < 0.3] = np.nan
@@ -215,7 +243,14 @@ def test_a_base_rate_that_moves_with_the_season_is_followed() -> None:
         name: np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "duration", "event", "draw")
     }
     columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
-    rows = replace(parts[0], columns=columns, snapshot=np.repeat(np.arange(4), 1200), ages=(90, 180, 270, 360), horizon_days=90, **joined)
+    rows = replace(
+        parts[0],
+        columns=columns,
+        snapshot=np.repeat(np.arange(4), 1200),
+        ages=(90, 180, 270, 360),
+        horizon_days=90,
+        **joined,
+    )
     rows = replace(rows, duration=np.where(rows.label == 1, 90, 180))
     fitted = select.fit_calibrated(hazard.fit, rows, rows.ages, 0)
     levels = fitted.calibrator.levels
@@ -228,22 +263,30 @@ def test_a_base_rate_that_moves_with_the_season_is_followed() -> None:
 
 
 @given(
-    probability=st.lists(st.floats(1e-6, 1 - 1e-6), min_size=1, max_size=5), seed=st.integers(0, 50), within=st.booleans(),
+    probability=st.lists(st.floats(1e-6, 1 - 1e-6), min_size=1, max_size=5),
+    seed=st.integers(0, 50),
+    within=st.booleans(),
     days=st.lists(st.integers(1, 2000), min_size=2, max_size=8, unique=True).map(sorted),
 )
 @settings(max_examples=60, deadline=None)
-def test_curves_never_rise_and_meet_the_score_at_the_horizon(probability: list[float], seed: int, within: bool, days: list[int]) -> None:
+def test_curves_never_rise_and_meet_the_score_at_the_horizon(
+    probability: list[float], seed: int, within: bool, days: list[int]
+) -> None:
     draw = np.random.default_rng(seed)
     duration = draw.integers(1 if within else HORIZON, 200, 300)
     shape = curve.fit(duration, draw.random(300) < 0.5, draw.random(300) + 0.01, HORIZON, within=within)
     found = curve.survival(np.array(probability), shape, days)
     assert ((found >= 0) & (found <= 1)).all()
     assert (np.diff(found, axis=1) <= 1e-15).all()
-    assert curve.survival(np.array(probability), shape, [HORIZON])[:, 0] == pytest.approx(1 - np.array(probability), rel=1e-9)
+    assert curve.survival(np.array(probability), shape, [HORIZON])[:, 0] == pytest.approx(
+        1 - np.array(probability), rel=1e-9
+    )
 
 
 def test_the_curve_follows_what_happens_after_the_horizon() -> None:
-    """Risk matters up to the horizon only: afterwards everybody has the same constant hazard, and the power is learned to be 0."""
+    """Risk matters up to the horizon only: afterwards everybody has the same constant hazard, and the power is learned
+    to be 0.
+    """
     draw = np.random.default_rng(0)
     risk = draw.choice([0.2, 1.5], 20000)
     first = draw.exponential(HORIZON / risk)
@@ -285,8 +328,12 @@ def test_the_standard_error_of_auc_is_its_spread() -> None:
 
 
 def test_gates_find_what_they_are_for() -> None:
-    def failed(metrics: list[float], shares: list[float], scores: list[float], difference: tuple[float, float]) -> list[str]:
-        return [one.name for one in gates.judge(metrics, np.array(shares), np.array(scores), difference) if not one.passed]
+    def failed(
+        metrics: list[float], shares: list[float], scores: list[float], difference: tuple[float, float]
+    ) -> list[str]:
+        return [
+            one.name for one in gates.judge(metrics, np.array(shares), np.array(scores), difference) if not one.passed
+        ]
 
     shares, scores = [0.4, 0.3, 0.2, 0.06, 0.04], [0.1, 0.2, 0.3, 0.4, 0.5]
     assert failed([0.8], shares, scores, (0.1, 0.01)) == []
@@ -305,7 +352,10 @@ def test_the_strongest_reasons_come_first_and_ties_go_by_name() -> None:
     assert reasons.ranked(("a", "b"), np.array([0.5, 0.5]))[0]["feature_name"] == "a"
 
 
-@given(st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=20), st.sets(st.integers(1, 35), min_size=1, max_size=6))
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=20),
+    st.sets(st.integers(1, 35), min_size=1, max_size=6),
+)
 def test_periods_are_those_of_a_plain_reading(lives: list[tuple[int, bool]], edge_set: set[int]) -> None:
     edges = sorted(edge_set)
     expected = []
@@ -318,4 +368,7 @@ def test_periods_are_those_of_a_plain_reading(lives: list[tuple[int, bool]], edg
                 break
             expected.append((row, period, 0))
     durations, events = np.array([life[0] for life in lives]), np.array([life[1] for life in lives])
-    assert list(zip(*(part.tolist() for part in hazard.periods(durations, events, np.array(edges))), strict=True)) == expected
+    assert (
+        list(zip(*(part.tolist() for part in hazard.periods(durations, events, np.array(edges))), strict=True))
+        == expected
+    )

@@ -15,39 +15,51 @@ from hypothesis import strategies as st
 
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Churn
-from transforms import retention
-from transforms.retention import Inputs
+from transforms import churn_inputs, churn_labels, retention
+from transforms.churn_inputs import Inputs
 
 START = datetime(2024, 1, 1)
 DAY = timedelta(days=1)
+PLAIN = Churn()
 
 Event = tuple[str, str, datetime]
 
 
 def bench(
-    con: duckdb.DuckDBPyConnection, events: Sequence[Event], as_of: datetime, *, statuses: dict[str, tuple[str, datetime | None]] | None = None,
-    flags: dict[str, bool] | None = None, data: dict[str, str] | None = None, properties: Sequence[str] = (),
+    con: duckdb.DuckDBPyConnection,
+    events: Sequence[Event],
+    as_of: datetime,
+    *,
+    statuses: dict[str, tuple[str, datetime | None]] | None = None,
+    flags: dict[str, bool] | None = None,
+    data: dict[str, str] | None = None,
+    properties: Sequence[str] = (),
 ) -> None:
-    """Tables of the build stage, of events (profile, type, time) on items i0, i1, ... in turn; profiles p0..p4 always exist."""
+    """Tables of the build stage, of events (profile, type, time) on items i0, i1, ...
+
+    in turn; profiles p0..p4 always exist.
+    """
     known = sorted({f"p{n}" for n in range(5)} | {profile for profile, _, _ in events})
     con.execute("""
         CREATE SCHEMA IF NOT EXISTS warehouse;
         CREATE OR REPLACE TABLE warehouse.profiles (profile_id VARCHAR, status VARCHAR, status_at TIMESTAMP);
         CREATE OR REPLACE TABLE warehouse.property_types (entity VARCHAR, parent VARCHAR, key VARCHAR, type VARCHAR);
-        CREATE OR REPLACE TABLE profiles (profile_id VARCHAR, has_charged BOOLEAN, status VARCHAR, profile_data JSON, platform_info JSON,
-                                          created_at TIMESTAMP);
+        CREATE OR REPLACE TABLE profiles (profile_id VARCHAR, has_charged BOOLEAN, status VARCHAR, profile_data JSON,
+                                          platform_info JSON, created_at TIMESTAMP);
         CREATE OR REPLACE TABLE items (item_id VARCHAR, item_price BIGINT);
         INSERT INTO items SELECT 'i' || n, 100 * (n + 1) FROM range(3) AS r (n);
-        CREATE OR REPLACE TABLE all_events (event_id VARCHAR, event_type VARCHAR, profile_id VARCHAR, item_id VARCHAR, created_at TIMESTAMP,
-                                            properties JSON);
+        CREATE OR REPLACE TABLE all_events (event_id VARCHAR, event_type VARCHAR, profile_id VARCHAR, item_id VARCHAR,
+                                            created_at TIMESTAMP, properties JSON);
         CREATE OR REPLACE TABLE quarantined_profiles (profile_id VARCHAR);
     """)
     for profile in known:
         status, at = (statuses or {}).get(profile, ("active", None))
         first = min([when for one, _, when in events if one == profile] + [START])
         con.execute("INSERT INTO warehouse.profiles VALUES (?, ?, ?)", [profile, status, at])
-        con.execute("INSERT INTO profiles VALUES (?, ?, ?, ?, '{}', ?)",
-                    [profile, (flags or {}).get(profile, False), status, (data or {}).get(profile, "{}"), first])
+        con.execute(
+            "INSERT INTO profiles VALUES (?, ?, ?, ?, '{}', ?)",
+            [profile, (flags or {}).get(profile, False), status, (data or {}).get(profile, "{}"), first],
+        )
     rows = [
         (f"e{n}", kind, profile, f"i{n % 4}", when, properties[n] if n < len(properties) else "{}")
         for n, (profile, kind, when) in enumerate(events)
@@ -63,7 +75,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def features(con: duckdb.DuckDBPyConnection, cut: datetime, churn: Churn = Churn()) -> list[tuple[Any, ...]]:
+def features(con: duckdb.DuckDBPyConnection, cut: datetime, churn: Churn = PLAIN) -> list[tuple[Any, ...]]:
     retention.create_profile_features(con, cut, churn, "f")
     return con.execute("SELECT * FROM f ORDER BY profile_id").fetchall()
 
@@ -76,7 +88,11 @@ def feature(con: duckdb.DuckDBPyConnection, profile: str, name: str) -> Any:
 
 moments = st.integers(0, 200 * 24).map(lambda hour: START + timedelta(hours=hour))
 happenings = st.lists(
-    st.tuples(st.sampled_from(["p0", "p1", "p2", "p3"]), st.sampled_from(["charged", "charged", "charged", "churned", "visit"]), moments),
+    st.tuples(
+        st.sampled_from(["p0", "p1", "p2", "p3"]),
+        st.sampled_from(["charged", "charged", "charged", "churned", "visit"]),
+        moments,
+    ),
     max_size=25,
 )
 relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -98,10 +114,25 @@ def test_features_of_one_profile_by_hand(con: duckdb.DuckDBPyConnection) -> None
     bench(con, [*(("p0", "charged", START + day * DAY) for day in days), ("p0", "returned", START + 96 * DAY)], cut)
     features(con, cut)
     expected = {
-        "events": 5, "recency_days": 5.0, "tenure_days": 100.0, "active_days": 4, "items": 4, "events_30d": 1, "events_90d": 4,
-        "events_365d": 5, "active_days_90d": 3, "gap_mean_days": 95 / 3, "gap_longest_days": 55.0, "gap_last_days": 55.0,
-        "recency_to_gap": 5 / (95 / 3), "trend_events": math.log(5 / 2), "other_events": 1, "other_recency_days": 4.0,
-        "amount": 100.0 + 200 + 300 + 0 + 100, "events_per_active_day": 1.25, "has_charged": True,
+        "events": 5,
+        "recency_days": 5.0,
+        "tenure_days": 100.0,
+        "active_days": 4,
+        "items": 4,
+        "events_30d": 1,
+        "events_90d": 4,
+        "events_365d": 5,
+        "active_days_90d": 3,
+        "gap_mean_days": 95 / 3,
+        "gap_longest_days": 55.0,
+        "gap_last_days": 55.0,
+        "recency_to_gap": 5 / (95 / 3),
+        "trend_events": math.log(5 / 2),
+        "other_events": 1,
+        "other_recency_days": 4.0,
+        "amount": 100.0 + 200 + 300 + 0 + 100,
+        "events_per_active_day": 1.25,
+        "has_charged": True,
     }
     gaps = [10, 30, 55]
     mean = sum(gaps) / 3
@@ -114,7 +145,7 @@ def test_features_of_one_profile_by_hand(con: duckdb.DuckDBPyConnection) -> None
 
 def test_the_amount_is_the_property_else_the_price_else_nothing(con: duckdb.DuckDBPyConnection) -> None:
     events = [("p0", "charged", START + n * DAY) for n in range(5)]
-    texts = ['{"paid": "12.5"}', '{"paid": 7}', '{"paid": "free"}', '{}', '{"paid": "1e400"}']
+    texts = ['{"paid": "12.5"}', '{"paid": 7}', '{"paid": "free"}', "{}", '{"paid": "1e400"}']
     bench(con, events, START + 10 * DAY, properties=texts)
     features(con, START + 10 * DAY, Churn(amount_property="paid"))
     # i2 costs 300; i3 is no known item; the last one is too large for a number and on i0
@@ -125,7 +156,9 @@ def test_the_amount_is_the_property_else_the_price_else_nothing(con: duckdb.Duck
 
 @given(happenings, moments, happenings)
 @relaxed
-def test_later_events_never_change_features(con: duckdb.DuckDBPyConnection, events: list[Event], cut: datetime, later: list[Event]) -> None:
+def test_later_events_never_change_features(
+    con: duckdb.DuckDBPyConnection, events: list[Event], cut: datetime, later: list[Event]
+) -> None:
     end = START + 300 * DAY
     early = [event for event in events if event[2] < cut]
     bench(con, early, end)
@@ -144,7 +177,11 @@ def test_the_flag_counts_only_without_any_charged_event(con: duckdb.DuckDBPyConn
 def test_threads_and_row_order_do_not_matter() -> None:
     draw = random.Random(1)
     events = [
-        (f"p{draw.randrange(300)}", draw.choice(["charged", "visit"]), START + timedelta(seconds=draw.randrange(200 * 86400)))
+        (
+            f"p{draw.randrange(300)}",
+            draw.choice(["charged", "visit"]),
+            START + timedelta(seconds=draw.randrange(200 * 86400)),
+        )
         for _ in range(5000)
     ]
     amounts = [f'{{"paid": {draw.random() * 1e6:.7f}}}' for _ in events]
@@ -167,25 +204,39 @@ def label_rows(
 ) -> dict[str, tuple[int, int, bool]]:
     defined = churn.definition
     assert defined != "auto"
-    retention.create_moments(con, as_of, churn)
-    retention.create_exclusions(con, as_of, churn, Inputs(), defined)
-    retention.create_labels(con, as_of, [(as_of - cut) // DAY], days, churn, defined)
-    return {row[0]: row[1:] for row in con.execute("SELECT profile_id, label, duration, event FROM churn_labels").fetchall()}
+    churn_labels.create_moments(con, as_of, churn)
+    churn_inputs.create_attributes(con, Inputs())
+    churn_labels.create_exclusions(con, as_of, churn, defined)
+    churn_labels.create_labels(con, as_of, [(as_of - cut) // DAY], days, churn, defined)
+    return {
+        row[0]: row[1:] for row in con.execute("SELECT profile_id, label, duration, event FROM churn_labels").fetchall()
+    }
 
 
 def test_the_example_of_the_contract(con: duckdb.DuckDBPyConnection) -> None:
     as_of, cut = datetime(2024, 7, 1), datetime(2024, 6, 1)
-    bench(con, [
-        ("p0", "charged", datetime(2024, 5, 10)), ("p0", "charged", datetime(2024, 6, 20)),
-        ("p1", "charged", datetime(2024, 5, 31, 23, 59, 59)),
-        ("p2", "charged", datetime(2024, 6, 1)),
-    ], as_of)
+    bench(
+        con,
+        [
+            ("p0", "charged", datetime(2024, 5, 10)),
+            ("p0", "charged", datetime(2024, 6, 20)),
+            ("p1", "charged", datetime(2024, 5, 31, 23, 59, 59)),
+            ("p2", "charged", datetime(2024, 6, 1)),
+        ],
+        as_of,
+    )
     found = label_rows(con, as_of, cut, 30, Churn(definition="inactivity"))
     assert {profile: row[0] for profile, row in found.items()} == {"p0": 0, "p1": 1}
 
 
 def naive_label(
-    events: list[Event], profile: str, status: tuple[str, datetime | None], first: datetime, as_of: datetime, cut: datetime, days: int,
+    events: list[Event],
+    profile: str,
+    status: tuple[str, datetime | None],
+    first: datetime,
+    as_of: datetime,
+    cut: datetime,
+    days: int,
     churn: Churn,
 ) -> tuple[int, int, bool] | None:
     """(label, duration, event) of one profile by the words of the contract, None outside the population."""
@@ -229,14 +280,24 @@ def naive_label(
 
 @pytest.mark.parametrize("definition", ["inactivity", "explicit"])
 @given(
-    events=happenings, age=st.integers(0, 120), days=st.integers(7, 60), lookback=st.sampled_from([20, 730]),
+    events=happenings,
+    age=st.integers(0, 120),
+    days=st.integers(7, 60),
+    lookback=st.sampled_from([20, 730]),
     statuses=st.dictionaries(
-        st.sampled_from(["p0", "p1", "p2"]), st.tuples(st.sampled_from(["active", "churned", "inactive"]), st.none() | moments), max_size=3
+        st.sampled_from(["p0", "p1", "p2"]),
+        st.tuples(st.sampled_from(["active", "churned", "inactive"]), st.none() | moments),
+        max_size=3,
     ),
 )
 @relaxed
 def test_labels_are_those_of_a_plain_reading(
-    con: duckdb.DuckDBPyConnection, definition: Any, events: list[Event], age: int, days: int, lookback: int,
+    con: duckdb.DuckDBPyConnection,
+    definition: Any,
+    events: list[Event],
+    age: int,
+    days: int,
+    lookback: int,
     statuses: dict[str, tuple[str, datetime | None]],
 ) -> None:
     as_of = START + 200 * DAY
@@ -254,26 +315,26 @@ def test_labels_are_those_of_a_plain_reading(
 
 
 def test_auto_is_explicit_from_ten_profiles_on() -> None:
-    assert retention.definition(9, Churn()) == "inactivity"
-    assert retention.definition(10, Churn()) == "explicit"
-    assert retention.definition(10, Churn(definition="inactivity")) == "inactivity"
+    assert churn_labels.definition(9, Churn()) == "inactivity"
+    assert churn_labels.definition(10, Churn()) == "explicit"
+    assert churn_labels.definition(10, Churn(definition="inactivity")) == "inactivity"
 
 
 def test_gaps_are_between_dates_of_activity(con: duckdb.DuckDBPyConnection) -> None:
     events = [("p0", "charged", START + hours * timedelta(hours=1)) for hours in (1, 2, 25, 24 * 10)]
     bench(con, [*events, ("p1", "charged", START), ("p1", "visit", START + DAY)], START + 20 * DAY)
-    gaps, times = retention.gaps(con, START + 20 * DAY, Churn())
+    gaps, times = churn_labels.gaps(con, START + 20 * DAY, Churn())
     assert (gaps.tolist(), times.tolist()) == ([1, 9], [1, 1])
-    assert retention.activity(con, START + 20 * DAY, Churn()) == (5, 20)
-    assert retention.activity(con, START, Churn()) == (0, None)
+    assert churn_labels.activity(con, START + 20 * DAY, Churn()) == (5, 20)
+    assert churn_labels.activity(con, START, Churn()) == (0, None)
 
 
 def test_snapshots_are_a_horizon_apart_with_one_a_year_ago() -> None:
-    assert retention.snapshot_ages(90, 648, 4) == (90, 180, 270, 360)
-    assert retention.snapshot_ages(30, 648, 4) == (30, 60, 90, 120, 365)
-    assert retention.snapshot_ages(30, 394, 4) == (30, 60, 90, 120)
-    assert retention.snapshot_ages(30, 61, 4) == (30,)
-    assert retention.snapshot_ages(30, 648, 1) == (30,)
+    assert churn_labels.snapshot_ages(90, 648, 4) == (90, 180, 270, 360)
+    assert churn_labels.snapshot_ages(30, 648, 4) == (30, 60, 90, 120, 365)
+    assert churn_labels.snapshot_ages(30, 394, 4) == (30, 60, 90, 120)
+    assert churn_labels.snapshot_ages(30, 61, 4) == (30,)
+    assert churn_labels.snapshot_ages(30, 648, 1) == (30,)
 
 
 # --- exclusions, inputs, report
@@ -281,45 +342,66 @@ def test_snapshots_are_a_horizon_apart_with_one_a_year_ago() -> None:
 
 def test_exclusions_give_reason_and_missing_keys(con: duckdb.DuckDBPyConnection) -> None:
     as_of = START + 100 * DAY
-    bench(con, [(f"p{n}", "charged", START + 90 * DAY) for n in range(4)], as_of,
-          statuses={"p1": ("inactive", None)}, data={"p0": '{"age": 3, "plan": "null"}', "p2": '{"age": 1, "plan": "a"}', "p3": '{"plan": "b"}'})
+    bench(
+        con,
+        [(f"p{n}", "charged", START + 90 * DAY) for n in range(4)],
+        as_of,
+        statuses={"p1": ("inactive", None)},
+        data={"p0": '{"age": 3, "plan": "null"}', "p2": '{"age": 1, "plan": "a"}', "p3": '{"plan": "b"}'},
+    )
     con.execute("INSERT INTO warehouse.property_types VALUES ('profiles', 'profile_data', 'age', 'number')")
     con.execute("INSERT INTO quarantined_profiles VALUES ('p2')")
     churn = Churn(profile_features=("age", "plan"))
-    inputs = retention.find_inputs(con, churn)
+    inputs = churn_inputs.find_inputs(con, churn)
     assert (inputs.numbers[-1], inputs.texts) == ("age", ("plan",))
     assert Inputs.restore(inputs.card()) == inputs
-    retention.create_moments(con, as_of, churn)
-    retention.create_exclusions(con, as_of, churn, inputs, "inactivity")
+    churn_labels.create_moments(con, as_of, churn)
+    churn_inputs.create_attributes(con, inputs)
+    churn_labels.create_exclusions(con, as_of, churn, "inactivity")
     found = con.execute("SELECT profile_id, reason, missing_keys FROM churn_exclusions ORDER BY ALL").fetchall()
     assert found == [
         ("p0", "missing_profile_feature", ["plan"]),
-        ("p1", "missing_profile_feature", ["age", "plan"]), ("p1", "status", None),
+        ("p1", "missing_profile_feature", ["age", "plan"]),
+        ("p1", "status", None),
         ("p2", "check", None),
         ("p3", "missing_profile_feature", ["age"]),
-        ("p4", "missing_profile_feature", ["age", "plan"]), ("p4", "no_activity", None),
+        ("p4", "missing_profile_feature", ["age", "plan"]),
+        ("p4", "no_activity", None),
     ]
 
 
 def test_a_configured_key_may_be_named_as_a_feature_and_hold_quotes(con: duckdb.DuckDBPyConnection) -> None:
     as_of = START + DAY
-    key = "it's \"a/b\"~"
-    bench(con, [("p0", "charged", START), ("p0", "visit", START)], as_of, data={"p0": '{"events": "x", "it\'s \\"a/b\\"~": "y"}'})
+    key = 'it\'s "a/b"~'
+    bench(
+        con,
+        [("p0", "charged", START), ("p0", "visit", START)],
+        as_of,
+        data={"p0": '{"events": "x", "it\'s \\"a/b\\"~": "y"}'},
+    )
     churn = Churn(profile_features=("events", key))
-    inputs = retention.find_inputs(con, churn)
-    row = retention.inputs_of(con, as_of, churn, inputs, "p0")
+    inputs = churn_inputs.find_inputs(con, churn)
+    row = churn_inputs.inputs_of(con, as_of, churn, inputs, "p0")
     assert row is not None
     assert (row["events"], row["profile.events"], row[key], row["events.visit"]) == (1.0, "x", "y", 1.0)
-    assert retention.inputs_of(con, as_of, churn, inputs, "nobody") is None
+    assert churn_inputs.inputs_of(con, as_of, churn, inputs, "nobody") is None
 
 
 def test_the_report_counts_as_the_contract_says(con: duckdb.DuckDBPyConnection) -> None:
     as_of = START + 100 * DAY
-    bench(con, [
-        ("p0", "charged", START + 95 * DAY), ("p1", "charged", START + 10 * DAY), ("p2", "charged", START + 95 * DAY),
-        ("p2", "churned", START + 96 * DAY), ("p3", "charged", START + 1 * DAY),
-    ], as_of, statuses={"p3": ("inactive", None)})
-    retention.create_moments(con, as_of, Churn())
+    bench(
+        con,
+        [
+            ("p0", "charged", START + 95 * DAY),
+            ("p1", "charged", START + 10 * DAY),
+            ("p2", "charged", START + 95 * DAY),
+            ("p2", "churned", START + 96 * DAY),
+            ("p3", "charged", START + 1 * DAY),
+        ],
+        as_of,
+        statuses={"p3": ("inactive", None)},
+    )
+    churn_labels.create_moments(con, as_of, Churn())
     # p4 never acted; p3 is inactive; p1 is silent; p2 churned explicitly
-    assert retention.report(con, as_of, Churn(), "inactivity", 30) == (3, 2)
-    assert retention.report(con, as_of, Churn(), "explicit", 30) == (4, 1)
+    assert churn_labels.report(con, as_of, Churn(), "inactivity", 30) == (3, 2)
+    assert churn_labels.report(con, as_of, Churn(), "explicit", 30) == (4, 1)

@@ -1,0 +1,224 @@
+"""What a churn model reads of a profile at any date: the published features, event counts, configured attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.published import TABLE_BY_NAME
+from contracts.settings import Churn
+from transforms.retention import count, create_profile_features, identifier, json_pointer, literal
+
+Kind = Literal["number", "boolean", "string"]
+
+BUILT_IN = tuple(column.name for column in TABLE_BY_NAME["profile_features"].columns if column.name != "profile_id")
+DRAWS = 1_000_000
+_MOST_EVENT_TYPES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One configured profile feature: its ``key`` in either property map, the feature's ``name``, and its type."""
+
+    key: str
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a churn model reads of a profile: the published features, a count for each event type, configured
+    attributes.
+    """
+
+    event_types: tuple[str, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the features that are numbers (booleans are 0 and 1)."""
+        counts = tuple(_count_name(event_type) for event_type in self.event_types)
+        return BUILT_IN + counts + tuple(one.name for one in self.attributes if one.kind != "string")
+
+    @property
+    def booleans(self) -> tuple[str, ...]:
+        """Names of the numbers that are 0 for false and 1 for true."""
+        return ("has_charged", *(one.name for one in self.attributes if one.kind == "boolean"))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Names of the features that are text."""
+        return tuple(one.name for one in self.attributes if one.kind == "string")
+
+    def card(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "event_types": list(self.event_types),
+            "attributes": [[one.key, one.name, one.kind] for one in self.attributes],
+        }
+
+    @staticmethod
+    def restore(card: dict[str, Any]) -> Inputs:
+        """The inputs that ``card`` describes."""
+        return Inputs(tuple(card["event_types"]), tuple(Attribute(*one) for one in card["attributes"]))
+
+
+def find_inputs(con: duckdb.DuckDBPyConnection, churn: Churn) -> Inputs:
+    """Inputs for a new model: the 20 most frequent event types (unless there is only the activity), and configured
+    features.
+    """
+    found = con.execute(
+        "SELECT event_type FROM events GROUP BY event_type ORDER BY count(*) DESC, event_type"
+    ).fetchall()
+    types = tuple(sorted(str(row[0]) for row in found[:_MOST_EVENT_TYPES]))
+    typed = dict(
+        con.execute(
+            "SELECT key, min(type) FROM warehouse.property_types WHERE entity = 'profiles' GROUP BY key ORDER BY key"
+        ).fetchall()
+    )
+    taken = {*BUILT_IN, *(_count_name(one) for one in types)}
+    attributes = []
+    for key in dict.fromkeys(churn.profile_features):
+        kind: Kind = typed[key] if typed.get(key) in {"number", "boolean"} else "string"
+        attributes.append(Attribute(key, f"profile.{key}" if key in taken else key, kind))
+    return Inputs(types if len(types) > 1 else (), tuple(attributes))
+
+
+def _count_name(event_type: str) -> str:
+    return f"events.{event_type}"
+
+
+def create_attributes(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
+    """Create ``churn_attributes``: one row a profile: ``missing_keys``, and each configured feature's current value by
+    its name.
+    """
+    texts, values, missing = [], [], []
+    for number, one in enumerate(inputs.attributes):
+        pointer = literal(json_pointer(one.key))
+        paths = (
+            f"nullif(json_extract_string({column}, {pointer}), 'null')" for column in ("profile_data", "platform_info")
+        )
+        texts.append(f"coalesce({', '.join(paths)}) AS t{number}")
+        missing.append(f"CASE WHEN t{number} IS NULL THEN {literal(one.key)} END")
+        read = {
+            "number": f"try_cast(t{number} AS DOUBLE)",
+            "boolean": f"(t{number} = 'true')::DOUBLE",
+            "string": f"t{number}",
+        }
+        values.append(f"{read[one.kind]} AS {identifier(one.name)}")
+    con.execute(
+        "CREATE OR REPLACE TABLE churn_attributes AS "
+        f"SELECT {', '.join(['profile_id', *values])}, "
+        f"list_filter([{', '.join(['NULL::VARCHAR', *missing])}], lambda key: key IS NOT NULL) AS missing_keys "
+        f"FROM (SELECT {', '.join(['profile_id', *texts])} FROM profiles) ORDER BY profile_id"
+    )
+
+
+def create_inputs(con: duckdb.DuckDBPyConnection, cut: datetime, churn: Churn, inputs: Inputs) -> None:
+    """Create ``churn_inputs``: one row a profile with every feature of ``inputs`` at ``cut``; numbers are DOUBLE, null
+    missing.
+    """
+    create_profile_features(con, cut, churn, "churn_features")
+    counts = "".join(
+        f", count(*) FILTER (event_type = {literal(one)})::DOUBLE AS {identifier(_count_name(one))}"
+        for one in inputs.event_types
+    )
+    names = [
+        *(
+            f"coalesce(c.{identifier(_count_name(one))}, 0) AS {identifier(_count_name(one))}"
+            for one in inputs.event_types
+        ),
+        *(f"a.{identifier(one.name)}" for one in inputs.attributes),
+    ]
+    built_in = [f"f.{identifier(name)}::DOUBLE AS {identifier(name)}" for name in BUILT_IN]
+    con.execute(
+        f"CREATE OR REPLACE TABLE churn_inputs AS SELECT {', '.join(['f.profile_id', *built_in, *names])} "
+        "FROM churn_features AS f JOIN churn_attributes AS a USING (profile_id) LEFT JOIN ("
+        f"SELECT profile_id{counts} FROM events WHERE created_at < $cut::TIMESTAMP GROUP BY profile_id"
+        ") AS c USING (profile_id) ORDER BY f.profile_id",
+        {"cut": cut},
+    )
+
+
+def inputs_of(
+    con: duckdb.DuckDBPyConnection, as_of: datetime, churn: Churn, inputs: Inputs, profile_id: str
+) -> dict[str, Any] | None:
+    """Each feature's value at ``as_of`` for one profile (None is missing), or None for an unknown profile.
+
+    Creates ``churn_attributes`` and ``churn_inputs`` of all profiles in ``profiles``.
+    """
+    create_attributes(con, inputs)
+    create_inputs(con, as_of, churn, inputs)
+    found = con.execute("SELECT * EXCLUDE (profile_id) FROM churn_inputs WHERE profile_id = $id", {"id": profile_id})
+    names = [column[0] for column in found.description or ()]
+    row = found.fetchone()
+    return None if row is None else dict(zip(names, row, strict=True))
+
+
+def create_rows(
+    con: duckdb.DuckDBPyConnection, as_of: datetime, ages: Sequence[int], churn: Churn, inputs: Inputs, most_rows: int
+) -> float:
+    """Create ``churn_rows``: ``churn_labels`` with the inputs at each snapshot, on a fixed sample of profiles.
+
+    Returns the share of profiles in the sample: 1 up to ``most_rows`` rows, else such that about that many remain. A
+    profile is in or out for all snapshots, and for every run with the same share.
+    """
+    total = count(con, "SELECT count(*) FROM churn_labels")
+    share = min(1.0, most_rows / max(total, 1))
+    con.execute("DROP TABLE IF EXISTS churn_rows")
+    for number, age in enumerate(ages):
+        create_inputs(con, as_of - timedelta(days=age), churn, inputs)
+        select = (
+            "SELECT l.*, i.* EXCLUDE (profile_id) FROM churn_labels AS l JOIN churn_inputs AS i USING (profile_id) "
+            "WHERE l.snapshot = $number AND l.draw < $limit"
+        )
+        head = "INSERT INTO churn_rows" if number else "CREATE TABLE churn_rows AS"
+        con.execute(f"{head} {select}", {"number": number, "limit": int(np.ceil(share * DRAWS))})
+    return share
+
+
+def read_rows(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> dict[str, NDArray[Any]]:
+    """All columns of ``churn_rows`` by name, rows by snapshot and profile; a missing number is NaN."""
+    found = con.execute("SELECT * EXCLUDE (profile_id) FROM churn_rows ORDER BY snapshot, profile_id").fetchnumpy()
+    return _plain(found, inputs)
+
+
+def create_scoring(con: duckdb.DuckDBPyConnection, as_of: datetime, churn: Churn, inputs: Inputs) -> int:
+    """Create ``churn_scoring``: inputs at ``as_of`` of the profiles to be scored, numbered by profile; returns its
+    rows.
+
+    Needs ``churn_population`` as of ``as_of``. Explicitly churned profiles are not in it: their score is known.
+    """
+    create_inputs(con, as_of, churn, inputs)
+    con.execute(
+        "CREATE OR REPLACE TABLE churn_scoring AS "
+        "SELECT (row_number() OVER (ORDER BY profile_id) - 1)::BIGINT AS position, i.* FROM churn_inputs AS i "
+        "JOIN churn_population AS p USING (profile_id) "
+        "ANTI JOIN (SELECT profile_id FROM churn_exclusions WHERE reason <> 'no_activity') AS x USING (profile_id) "
+        "WHERE NOT p.explicitly_churned ORDER BY position"
+    )
+    return count(con, "SELECT count(*) FROM churn_scoring")
+
+
+def read_scoring(con: duckdb.DuckDBPyConnection, inputs: Inputs, first: int, last: int) -> dict[str, NDArray[Any]]:
+    """All columns of ``churn_scoring`` at positions [first, last), by position."""
+    found = con.execute(
+        "SELECT * EXCLUDE (profile_id) FROM churn_scoring WHERE position >= $first AND position < $last "
+        "ORDER BY position",
+        {"first": first, "last": last},
+    ).fetchnumpy()
+    return _plain(found, inputs)
+
+
+def _plain(found: dict[str, Any], inputs: Inputs) -> dict[str, NDArray[Any]]:
+    numbers = set(inputs.numbers)
+    return {
+        name: np.ma.filled(values.astype(np.float64), np.nan) if name in numbers else np.ma.filled(values)
+        for name, values in found.items()
+    }
