@@ -1,0 +1,84 @@
+"""``nightloom keys``: create, list and revoke keys of the endpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+from cyclopts import App
+
+from cli.home import find_layout
+from cli.terminal import show_json, show_table
+from store.journal import Journal, Role
+from store.layout import Layout
+
+app = App(name="keys", help="Create, list and revoke keys of the endpoint.")
+
+
+@app.command
+def create(*, role: Role = "read", label: str = "", workspace: str = "", json: bool = False) -> None:
+    """Make a key and print its secret, which is stored nowhere and cannot be shown again.
+
+    Parameters
+    ----------
+    role
+        read: lookups; write: lookups and events; admin: everything.
+    label
+        What or whom it is for.
+    workspace
+        Workspace.
+    json
+        Print JSON.
+    """
+    with _journal(find_layout(workspace)) as journal:
+        secret = journal.create_key(role, label)
+    if json:
+        show_json({"key": secret, "role": role, "label": label})
+    else:
+        print(secret)
+
+
+@app.command(name="list")
+def list_keys(*, workspace: str = "", json: bool = False) -> None:
+    """List keys, revoked ones included; secrets are not known.
+
+    Parameters
+    ----------
+    workspace
+        Workspace.
+    json
+        Print JSON.
+    """
+    with _journal(find_layout(workspace)) as journal:
+        keys = journal.keys()
+    if json:
+        show_json([{name: value for name, value in dataclasses.asdict(key).items() if name != "hash"} for key in keys])
+        return
+    rows = [(key.key_id, key.role, key.label, _minute(key.created_at), _minute(key.revoked_at)) for key in keys]
+    show_table("Keys", ("id", "role", "label", "created (UTC)", "revoked (UTC)"), rows)
+
+
+@app.command
+def revoke(key_id: str, *, workspace: str = "") -> None:
+    """End a key; running endpoints refuse it from the next request on.
+
+    Parameters
+    ----------
+    key_id
+        The part of the key between the first two underscores.
+    workspace
+        Workspace.
+    """
+    with _journal(find_layout(workspace)) as journal:
+        journal.revoke_key(key_id)
+    print(f"revoked {key_id}")
+
+
+def _minute(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
+
+
+def _journal(layout: Layout) -> Journal:
+    from store.definitions import load_settings
+
+    return Journal.open(layout, load_settings(layout))

@@ -1,0 +1,153 @@
+"""Everything but the hot path passes here: keys, sizes, times, media types, counting, and one shape for every error."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import perf_counter
+
+from serving.asgi import App, Message, Receive, Scope, Send, respond
+from serving.auth import authorize
+from serving.metrics import Metrics
+from serving.refusals import Refusal
+from serving.service import Service
+from store.journal import Role
+
+log = logging.getLogger("nightloom.serving")
+
+BODY_SECONDS = 30.0
+
+# Paths by their start, the longest first: the name under which they are counted, and the role they need (None: open).
+PATHS: tuple[tuple[str, str, Role | None], ...] = (
+    ("/v1/recommendations/profiles/", "recommendations_profile", "read"),
+    ("/v1/recommendations/items/", "recommendations_item", "read"),
+    ("/v1/recommendations/sessions", "recommendations_session", "read"),
+    ("/v1/recommendations/batch", "recommendations_batch", "read"),
+    ("/v1/churn/profiles/", "churn", "read"),
+    ("/v1/churn/batch", "churn_batch", "read"),
+    ("/v1/profiles/batch", "profiles_batch", "read"),
+    ("/v1/items/batch", "items_batch", "read"),
+    ("/v1/profiles/", "profiles", "read"),
+    ("/v1/items/", "items", "read"),
+    ("/v1/events", "events", "write"),
+    ("/v1/", "other", "read"),
+    ("/openapi.json", "docs", "read"),
+    ("/docs", "docs", "read"),
+    ("/metrics", "metrics", "read"),
+    ("/health", "health", None),
+    ("/ready", "ready", None),
+)
+OPEN_ON_LOOPBACK = frozenset({"docs", "metrics"})
+
+
+class Border:
+    """ASGI middleware around the documented routes."""
+
+    def __init__(self, inner: App, service: Service, metrics: Metrics, *, loopback: bool, max_body: int) -> None:
+        self._inner = inner
+        self._service = service
+        self._metrics = metrics
+        self._loopback = loopback
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        route, role = self._route(scope["path"])
+        status = 500
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            if role is not None:
+                self._service.live.view()
+                authorize(scope["headers"], self._service.live.keys, role)
+            body = await self._body(scope, receive)
+            await self._inner(scope, _replay(body, receive), counted)
+        except Refusal as refusal:
+            await refuse(counted, refusal, self._service)
+        except _Gone:
+            status = 499
+        self._metrics.request(route, min(status, 599), perf_counter() - began)
+
+    def _route(self, path: str) -> tuple[str, Role | None]:
+        for start, name, role in PATHS:
+            if path.startswith(start):
+                return name, None if self._loopback and name in OPEN_ON_LOOPBACK else role
+        return "other", None
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body, within its bounds of size and time; its media type must be JSON."""
+        headers = dict(scope["headers"])
+        announced = headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced[:20]) > self._max_body:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._read(receive)
+        except TimeoutError:
+            late = f"the body did not arrive within {BODY_SECONDS:g} seconds"
+            raise Refusal(408, "timeout", late, "send it again") from None
+        if body:
+            _check_media_type(scope, headers.get(b"content-type", b""))
+        return body
+
+    async def _read(self, receive: Receive) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Gone
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._max_body:
+                raise self._too_large()
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+    def _too_large(self) -> Refusal:
+        return Refusal(413, "body_too_large", f"the body has more than {self._max_body} bytes", "send fewer objects")
+
+
+class _Gone(Exception):  # noqa: N818
+    """The client went away before its request was complete."""
+
+
+async def refuse(send: Send, refusal: Refusal, service: Service) -> None:
+    """Send a refusal."""
+    more: tuple[tuple[bytes, bytes], ...] = ()
+    if refusal.status == 401:
+        more = ((b"www-authenticate", b"Bearer"),)
+    elif refusal.status == 503:
+        more = ((b"retry-after", b"1"),)
+    elif refusal.status in (408, 413):
+        more = ((b"connection", b"close"),)
+    await respond(send, refusal.status, refusal.body(service.stamp()), more=more)
+
+
+def _check_media_type(scope: Scope, given: bytes) -> None:
+    kind = given.split(b";", 1)[0].strip().lower()
+    if kind and kind != b"application/json" and not kind.endswith(b"+json"):
+        named = given[:100].decode("latin-1")
+        raise Refusal(415, "unsupported_media_type", f"the body is {named!r}, not JSON", "Content-Type: application/json")
+    if not kind:
+        scope["headers"] = [*scope["headers"], (b"content-type", b"application/json")]
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that gives the body already read, then waits for the client to leave."""
+    given = False
+
+    async def replayed() -> Message:
+        nonlocal given
+        if not given:
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return replayed

@@ -1,0 +1,114 @@
+"""One commit for many requests: writes that arrive within a few milliseconds share one durable transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from contracts.errors import StorageError
+from serving.refusals import Refusal
+from store.journal import Accepted, Journal, Write
+
+log = logging.getLogger("nightloom.serving")
+
+MAX_PENDING = 20_000  # writes; beyond, requests are told to come back
+MAX_TOGETHER = 5_000  # writes in one transaction
+
+
+@dataclass(slots=True)
+class _Order:
+    writes: Sequence[Write]
+    answer: asyncio.Future[list[Accepted]]
+
+
+class GroupCommit:
+    """A thread that commits what requests hand in. ``await submit(...)`` returns when the writes are on disk.
+
+    Failures are honest: when the disk refuses, every request of the transaction gets 503 and nothing of it is stored.
+    """
+
+    def __init__(self, journal: Journal, interval_ms: float, observe: Callable[[int, float], None]) -> None:
+        self._journal = journal
+        self._interval = interval_ms / 1000
+        self._observe = observe
+        self._orders: deque[_Order] = deque()
+        self._pending = 0
+        self._wake = threading.Event()
+        self._stopping = False
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="group commit", daemon=True)
+        self._thread.start()
+
+    async def submit(self, writes: Sequence[Write]) -> list[Accepted]:
+        """Store writes together and return where they stand. Raises Refusal (503) when they could not be stored."""
+        if self._stopping:
+            raise Refusal(503, "stopping", "the endpoint is stopping; nothing was stored", "repeat the request")
+        if self._pending + len(writes) > MAX_PENDING:
+            raise Refusal(503, "busy", "too many writes wait for the disk; nothing was stored", "repeat in a second")
+        answer: asyncio.Future[list[Accepted]] = self._loop.create_future()
+        self._pending += len(writes)
+        self._orders.append(_Order(writes, answer))
+        self._wake.set()
+        return await answer
+
+    def stop(self) -> None:
+        """Commit what waits and end the thread."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not (self._stopping and not self._orders):
+            self._wake.wait()
+            self._wake.clear()
+            while self._orders:
+                if not self._stopping:
+                    time.sleep(self._interval)  # let others arrive
+                self._commit(self._take())
+
+    def _take(self) -> list[_Order]:
+        taken = [self._orders.popleft()]
+        together = len(taken[0].writes)
+        while self._orders and together + len(self._orders[0].writes) <= MAX_TOGETHER:
+            order = self._orders.popleft()
+            together += len(order.writes)
+            taken.append(order)
+        return taken
+
+    def _commit(self, orders: list[_Order]) -> None:
+        began = time.perf_counter()
+        results: list[list[Accepted] | Exception]
+        try:
+            accepted = iter(self._journal.accept([write for order in orders for write in order.writes]))
+            results = [[next(accepted) for _ in order.writes] for order in orders]
+        except StorageError as error:
+            log.warning("%s", error)
+            results = [Refusal(503, "storage", error.message, error.hint)] * len(orders)
+        except Exception:
+            log.exception("a group of writes failed; each is tried alone")
+            results = [self._alone(order) for order in orders]
+        self._observe(sum(len(order.writes) for order in orders), time.perf_counter() - began)
+        self._loop.call_soon_threadsafe(self._answer, orders, results)
+
+    def _alone(self, order: _Order) -> list[Accepted] | Exception:
+        try:
+            return self._journal.accept(order.writes)
+        except StorageError as error:
+            return Refusal(503, "storage", error.message, error.hint)
+        except Exception as error:
+            return error
+
+    def _answer(self, orders: list[_Order], results: list[list[Accepted] | Exception]) -> None:
+        for order, result in zip(orders, results, strict=True):
+            self._pending -= len(order.writes)
+            if order.answer.done():
+                continue  # the client is gone; its writes are stored all the same
+            if isinstance(result, Exception):
+                order.answer.set_exception(result)
+            else:
+                order.answer.set_result(result)

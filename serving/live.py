@@ -1,0 +1,186 @@
+"""The state that lookups read: one run and its overlay, together, as new as the journal; and the keys in force.
+
+A view never mixes runs. A newly promoted run is mapped on a thread of its own while the old one goes on answering, with the newest
+writes; then one reference is replaced. Requests that began on the old view finish on it; its memory goes with the last of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Hashable
+from datetime import UTC
+
+import orjson
+
+from contracts.errors import NightloomError, StorageError
+from contracts.settings import Settings
+from serving.overlay import Overlay
+from store.journal import Journal, JournalState, KeyRing, Pointer
+from store.layout import Layout
+from store.snapshot import Snapshot
+
+log = logging.getLogger("nightloom.serving")
+
+TIME = orjson.OPT_OMIT_MICROSECONDS | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
+BEYOND_ALL = 1 << 62
+NOTHING_SERVED = b'"run_id":null,"as_of":null,"age_seconds":null'
+
+
+class Fragments(dict[int, bytes]):
+    """Items' opened JSON objects by row, kept once they were asked for; emptied when it grows beyond a bound."""
+
+    LIMIT = 65_536
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__()
+        self._listed = snapshot.pack.listed
+
+    def __missing__(self, row: int) -> bytes:
+        if len(self) >= self.LIMIT:
+            self.clear()
+        found = self[row] = self._listed[row]
+        return found
+
+
+class View:
+    """One run with its overlay. Only the event loop's thread reads and extends it, so no answer sees half of a change."""
+
+    def __init__(self, pointer: Pointer, snapshot: Snapshot, overlay: Overlay, *, excludes_seen: bool) -> None:
+        self.pointer = pointer
+        self.snapshot = snapshot
+        self.pack = snapshot.pack
+        self.overlay = overlay
+        self.excludes_seen = excludes_seen
+        self.fragments = Fragments(snapshot)
+        self._created = snapshot.created_at.replace(tzinfo=UTC).timestamp()
+        self._prefix = b'"run_id":%b,"as_of":%b,"age_seconds":' % (
+            orjson.dumps(snapshot.run_id), orjson.dumps(snapshot.as_of, option=TIME)
+        )
+        self._second = -1
+        self._stamp = b""
+
+    def age(self, now: float) -> int:
+        """Whole seconds since the run was made."""
+        return max(0, int(now - self._created))
+
+    def stamp(self, now: float) -> bytes:
+        """What every answer says of its run: JSON members, without braces. ``now``: seconds since 1970."""
+        second = int(now)
+        if second != self._second:
+            self._stamp = self._prefix + str(self.age(now)).encode()
+            self._second = second
+        return self._stamp
+
+
+class Live:
+    """Keeps the view current. ``view()`` is called before every lookup and costs microseconds when nothing changed."""
+
+    def __init__(self, layout: Layout, settings: Settings, journal: Journal) -> None:
+        self.layout = layout
+        self.settings = settings
+        self.journal = journal
+        self.swaps = 0
+        self.failures = 0
+        self.problem = ""
+        ranking = settings.recommendations
+        self._event_types = frozenset() if ranking.recommend_interacted_items else frozenset(ranking.event_weights)
+        self._token: Hashable = None
+        self._view: View | None = None
+        self._keys = KeyRing([])
+        self._keys_revision = -1
+        self._loading: int | None = None
+        self._loaded: View | None = None
+        self._failed: int | None = None
+
+    def view(self) -> View | None:
+        """The current view, None before the first run. Includes every write committed before this call, by any process."""
+        if self._loaded is not None:
+            self._install()
+        try:
+            token = self.journal.change_token()
+            if token != self._token:
+                self._catch_up()
+                self._token = token
+        except StorageError as error:
+            self._trouble(str(error))
+        return self._view
+
+    @property
+    def keys(self) -> KeyRing:
+        """Keys in force, as of the last ``view()``."""
+        return self._keys
+
+    def open_now(self) -> None:
+        """Map the current run at once, waiting for it; used at start. A run that cannot be opened leaves the view empty."""
+        pointer = self.journal.pointer()
+        if pointer is not None:
+            self._load(pointer)
+        self.view()
+
+    def retry(self) -> None:
+        """Try a run again that could not be opened; called from time to time."""
+        self._failed = None
+        self._token = None
+
+    def _catch_up(self) -> None:
+        """Read pointer, new writes and keys in one transaction, and take them in."""
+        view = self._view
+        while True:
+            state = self.journal.state(after=view.overlay.seq if view else BEYOND_ALL)
+            if view is not None:
+                view.overlay.apply(state.writes)
+            if view is None or view.overlay.seq >= state.last_seq or not state.writes:
+                break
+        if state.keys_revision != self._keys_revision:
+            self._keys = KeyRing(self.journal.keys())
+            self._keys_revision = state.keys_revision
+        self._follow(state)
+        self.problem = self.problem if self._failed is not None else ""
+
+    def _follow(self, state: JournalState) -> None:
+        pointer, view = state.pointer, self._view
+        if pointer is None or (view is not None and pointer.number == view.pointer.number):
+            return
+        if pointer.number in (self._loading, self._failed):
+            return
+        self._loading = pointer.number
+        threading.Thread(target=self._load, args=(pointer,), name=f"load {pointer.run_id}", daemon=True).start()
+
+    def _load(self, pointer: Pointer) -> None:
+        """Map a run and read its overlay. Runs beside the lookups; the result waits in ``_loaded`` until a lookup installs it."""
+        try:
+            snapshot = Snapshot.open(self.layout, pointer.run_id)
+            overlay = Overlay(snapshot.pack, self._event_types, pointer.watermark)
+            while True:
+                state = self.journal.state(after=overlay.seq)
+                overlay.apply(state.writes)
+                if not state.writes:
+                    break
+            excludes_seen = not self.settings.recommendations.recommend_interacted_items
+            self._loaded = View(pointer, snapshot, overlay, excludes_seen=excludes_seen)
+        except NightloomError as error:
+            self._failed = pointer.number
+            self.failures += 1
+            self._trouble(f"run {pointer.run_id} is current but cannot be opened, the run before it goes on serving: {error}")
+        except Exception:
+            self._failed = pointer.number
+            self.failures += 1
+            log.exception("run %s could not be opened", pointer.run_id)
+        finally:
+            self._loading = None
+
+    def _install(self) -> None:
+        """Replace the view by the one that was loaded. If the pointer moved on meanwhile, the next catch-up follows it."""
+        loaded, self._loaded = self._loaded, None
+        if loaded is None or (self._view is not None and loaded.pointer.number < self._view.pointer.number):
+            return
+        self._view = loaded
+        self._token = None  # take in what was written while it was loaded, before the first answer from it
+        self._failed = None
+        self.swaps += 1
+
+    def _trouble(self, message: str) -> None:
+        if message != self.problem:
+            log.warning("%s", message)
+        self.problem = message
