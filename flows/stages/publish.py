@@ -102,7 +102,7 @@ def export(
     """Write every published table to Parquet under ``target``. Returns them and the content digest of each month of events."""
     insert_rows(con, "evaluation", outcome.evaluation)
     insert_rows(con, "training_jobs", outcome.jobs)
-    con.execute(f"CREATE OR REPLACE TABLE training_exclusions AS FROM {churn.exclusions}")
+    _exclusions(con, churn.exclusions)
     for name in LEDGER:
         columns = ", ".join(column.name for column in TABLE_BY_NAME[name].columns)
         con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM warehouse.{name}")

@@ -36,14 +36,7 @@ class Hazard:
 
     def _uncentered(self, matrix: Floats, standard: Floats) -> Floats:
         linear = standard * self.coefficients
-        return linear if self.forest is None else 0.5 * linear + 0.5 * self._padded(self.forest.contributions(matrix))
-
-    def _padded(self, values: Floats) -> Floats:
-        return (
-            values
-            if values.shape[1] == len(self.center)
-            else np.pad(values, ((0, 0), (0, len(self.center) - values.shape[1])))
-        )
+        return linear if self.forest is None else 0.5 * linear + 0.5 * self.forest.contributions(matrix)
 
     def contributions(self, matrix: Floats, standard: Floats) -> Floats:
         """Exact: the linear part is a sum over terms, the forest's is split along each tree's path
