@@ -12,10 +12,12 @@ Allowed = str | float | bool
 
 @dataclass(frozen=True, slots=True)
 class FeatureRule:
-    """Rules of one feature: a column of ``profile_features``, or a property written ``profile_data>>key`` or ``platform_info>>key``.
+    """Rules of one feature: a column of ``profile_features``, or a property written ``profile_data>>key`` or
+    ``platform_info>>key``.
 
-    ``mostly`` is the share of present values that must keep ``type``, ``minimum``, ``maximum``, ``values`` and ``regex``;
-    ``max_missing`` is the share of profiles that may lack the feature. Of a list every element must keep the rule.
+    ``mostly`` is the share of present values that must keep ``type``, ``minimum``, ``maximum``, ``values`` and
+    ``regex``; ``max_missing`` is the share of profiles that may lack the feature. Of a list every element must keep
+    the rule.
     """
 
     name: str
@@ -45,8 +47,8 @@ class TableRule:
 class DriftRule:
     """Sizes from which a change since the last published run is reported.
 
-    ``psi``: population stability index; ``missing``: change of the share missing; ``mean``: shift of the mean, in standard deviations
-    of the last run; ``rows``: relative change of the number of profiles.
+    ``psi``: population stability index; ``missing``: change of the share missing; ``mean``: shift of the mean, in
+    standard deviations of the last run; ``rows``: relative change of the number of profiles.
     """
 
     psi: float = 0.25

@@ -32,10 +32,15 @@ def write_check_page(
 
 def failures(results: Sequence[CheckResult]) -> list[CheckResult]:
     """Failed checks, the gravest first, then those with most rows against them."""
-    return sorted((one for one in results if not one.passed), key=lambda one: (_RANK[one.severity], -one.rows_failed, one.expectation))
+    return sorted(
+        (one for one in results if not one.passed),
+        key=lambda one: (_RANK[one.severity], -one.rows_failed, one.expectation),
+    )
 
 
 def drifted(drift: Sequence[Drift]) -> list[Drift]:
     """Drifts past their threshold, the farthest first."""
     far = [row for row in drift if row.drifted]
-    return sorted(far, key=lambda row: (-row.value / row.threshold if row.threshold else 0.0, row.feature, row.statistic))
+    return sorted(
+        far, key=lambda row: (-row.value / row.threshold if row.threshold else 0.0, row.feature, row.statistic)
+    )

@@ -32,10 +32,19 @@ def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("store", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("store", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
-        "count": count, "decimal": decimal, "percent": percent, "seconds": seconds, "moment": moment, "signed": signed,
+        "count": count,
+        "decimal": decimal,
+        "percent": percent,
+        "seconds": seconds,
+        "moment": moment,
+        "signed": signed,
     }
     return environment
 

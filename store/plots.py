@@ -15,19 +15,20 @@ _ACCENT, _SECOND, _QUIET = "var(--accent)", "var(--second)", "var(--soft)"
 
 
 def histogram(bins: Rows, x_title: str, y_title: str, name: str) -> str:
-    """Bars from ``bins`` of {low, high, count, label}; the label picks the strength of the colour."""
+    """Bars from ``bins`` of {low, high, count, label}; the later a label comes, the stronger its colour."""
     import altair as alt
 
     order = list(dict.fromkeys(row["label"] for row in bins))
-    strengths = [0.35 + 0.65 * position / max(len(order) - 1, 1) for position in range(len(order))]
+    strengths = [35 + round(65 * position / max(len(order) - 1, 1)) for position in range(len(order))]
+    colours = [f"color-mix(in srgb, {_ACCENT} {strength}%, var(--panel))" for strength in strengths]
     chart = (
         _chart(bins)
-        .mark_bar(color=_ACCENT, binSpacing=1)
+        .mark_bar(binSpacing=1)
         .encode(
             x=alt.X("low:Q", bin="binned", title=x_title, scale=alt.Scale(domain=[0, 1])),
             x2="high:Q",
             y=alt.Y("count:Q", title=y_title),
-            opacity=alt.Opacity("label:N", sort=order, scale=alt.Scale(domain=order, range=strengths), legend=alt.Legend(title=None)),
+            color=alt.Color("label:N", sort=order, title=None, scale=alt.Scale(domain=order, range=colours)),
         )
     )
     return _svg(chart, name)
@@ -60,7 +61,9 @@ def shares(curves: Rows, name: str) -> str:
             x=alt.X("items:Q", title="share of the items, most popular first", axis=alt.Axis(format="%")),
             y=alt.Y("share:Q", title="share taken", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
             color=_curve_colours(order),
-            strokeDash=alt.StrokeDash("curve:N", sort=order, scale=alt.Scale(domain=order, range=[[1, 0], [5, 3]]), legend=None),
+            strokeDash=alt.StrokeDash(
+                "curve:N", sort=order, title=None, scale=alt.Scale(domain=order, range=[[1, 0], [5, 3]])
+            ),
         )
     )
     return _svg(chart, name)
@@ -74,11 +77,19 @@ def scores(rows: Rows, title: str, name: str) -> str:
     y = alt.Y("model:N", sort=order, title=None)
     roles = ["serving", "candidate", "baseline"]
     colour = alt.Color(
-        "role:N", title=None, scale=alt.Scale(domain=roles, range=[_ACCENT, _QUIET, _SECOND]), legend=alt.Legend(symbolType="circle")
+        "role:N",
+        title=None,
+        scale=alt.Scale(domain=roles, range=[_ACCENT, _QUIET, _SECOND]),
+        legend=alt.Legend(symbolType="circle"),
     )
+    near = alt.Scale(zero=False)
     base = _chart(rows)
-    interval = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=title), x2="high:Q", y=y, color=colour)
-    point = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("value:Q", title=title), y=y, color=colour)
+    interval = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", title=title, scale=near), x2="high:Q", y=y, color=colour
+    )
+    point = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=alt.X("value:Q", title=title, scale=near), y=y, color=colour
+    )
     return _svg(alt.layer(interval, point), name, height=max(70, 26 * len(rows)))
 
 
@@ -90,7 +101,9 @@ def bars(rows: Rows, x_title: str, name: str) -> str:
     chart = (
         _chart(rows)
         .mark_bar(color=_ACCENT, height={"band": 0.7})
-        .encode(x=alt.X("value:Q", title=x_title), y=alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)))
+        .encode(
+            x=alt.X("value:Q", title=x_title), y=alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=220))
+        )
     )
     return _svg(chart, name, height=max(60, 22 * len(rows)))
 
@@ -112,8 +125,14 @@ def _svg(chart: Any, name: str, height: int = HEIGHT) -> str:
     import vl_convert
 
     axis = {
-        "labelColor": "currentColor", "titleColor": "currentColor", "gridColor": "var(--line)", "domainColor": "var(--line)",
-        "tickColor": "var(--line)", "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 12,
+        "labelColor": "currentColor",
+        "titleColor": "currentColor",
+        "gridColor": "var(--line)",
+        "domainColor": "var(--line)",
+        "tickColor": "var(--line)",
+        "titleFontWeight": "normal",
+        "labelFontSize": 11,
+        "titleFontSize": 12,
     }
     legend = {"labelColor": "currentColor", "titleColor": "currentColor", "orient": "top", "labelFontSize": 11}
     styled = (

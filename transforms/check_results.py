@@ -1,4 +1,6 @@
-"""Results of a night's checks as tables: ``checks``, ``check_failures`` with every failing profile, ``quarantined_profiles``."""
+"""Results of a night's checks as tables: ``checks``, ``check_failures`` with every failing profile,
+``quarantined_profiles``.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +46,10 @@ def record(
 ) -> tuple[CheckResult, ...]:
     """Fill ``checks``, and ``check_failures`` with all profiles against each failed expectation.
 
-    ``snapshot`` is the relation that was validated. The profiles come from the check's own SQL, inside DuckDB, however many they are;
-    where it disagrees with the verdict about their number, neither can be trusted and ``NightloomError`` is raised. An expectation that
-    passed because it tolerates some failures (``mostly``, ``max_missing``) lists none.
+    ``snapshot`` is the relation that was validated. The profiles come from the check's own SQL, inside DuckDB,
+    however many they are; where it disagrees with the verdict about their number, neither can be trusted and
+    ``NightloomError`` is raised. An expectation that passed because it tolerates some failures (``mostly``,
+    ``max_missing``) lists none.
     """
     rows = count(con, snapshot)
     results = tuple(_result(con, snapshot, rows, check, verdicts.get(check.name)) for check in checks)
@@ -62,7 +65,9 @@ def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 
 def quarantine(con: duckdb.DuckDBPyConnection) -> int:
-    """Create ``quarantined_profiles(profile_id, expectation)`` from ``check_failures``; returns the number of profiles."""
+    """Create ``quarantined_profiles(profile_id, expectation)`` from ``check_failures``; returns the number of
+    profiles.
+    """
     con.execute(
         "CREATE OR REPLACE TABLE quarantined_profiles AS "
         "SELECT profile_id, expectation FROM check_failures WHERE severity = 'quarantine' ORDER BY ALL"
@@ -95,7 +100,9 @@ def _result(
         rows_checked=verdict.rows_checked if verdict is not None else rows,
         rows_failed=failed,
         observed=observed,
-        expected=check.expected if check.mostly == 1 or check.rule == "max_missing" else f"{check.expected}, for at least {check.mostly:.4g}",
+        expected=check.expected
+        if check.mostly == 1 or check.rule == "max_missing"
+        else f"{check.expected}, for at least {check.mostly:.4g}",
     )
 
 

@@ -50,7 +50,8 @@ class Distribution:
 def psi(before: Sequence[int], now: Sequence[int]) -> float:
     """Population stability index of two histograms over the same bins: sum of (p - q) ln(p / q), at least 0.
 
-    Half a profile is added to each bin, so that an empty one does not make it infinite; bins empty in both are left out.
+    Half a profile is added to each bin, so that an empty one does not make it infinite; bins empty in both are left
+    out.
     """
     pairs = [(b, n) for b, n in zip(before, now, strict=True) if b or n]
     size_before = sum(b for b, _ in pairs) + len(pairs) / 2
@@ -65,8 +66,8 @@ def psi(before: Sequence[int], now: Sequence[int]) -> float:
 def chance_psi(bins: int, before: int, now: int) -> float:
     """PSI that two samples of one distribution exceed once in a thousand times.
 
-    PSI is near (1/before + 1/now) times a chi-square of bins - 1 degrees of freedom (Yurdakul and Naranjo, 2020); its quantile is
-    Wilson and Hilferty's approximation.
+    PSI is near (1/before + 1/now) times a chi-square of bins - 1 degrees of freedom (Yurdakul and Naranjo, 2020); its
+    quantile is Wilson and Hilferty's approximation.
     """
     freedom = bins - 1
     if freedom < 1 or not before or not now:
@@ -86,17 +87,22 @@ def measure(
 ) -> tuple[Drift, ...]:
     """Compare relation ``now`` with ``before``, both with the columns of ``features``, and create table ``drift``.
 
-    Both may be samples; ``rows`` are the profiles before and now. Statistics: ``psi`` over the deciles of the last run (or its 50
-    commonest categories and the rest), ``missing`` (change of the share missing), ``mean`` (shift in standard deviations of the last
-    run), and ``rows`` of the table. The threshold is the rule's, or what chance reaches once in a thousand, whichever is larger.
+    Both may be samples; ``rows`` are the profiles before and now. Statistics: ``psi`` over the deciles of the last
+    run (or its 50 commonest categories and the rest), ``missing`` (change of the share missing), ``mean`` (shift in
+    standard deviations of the last run), and ``rows`` of the table. The threshold is the rule's, or what chance
+    reaches once in a thousand, whichever is larger.
     """
     found = [*_table(rows, rule), *(row for feature in features for row in _feature(con, feature, now, before, rule))]
-    made = [Drift(name, statistic, value, limit, value > limit, previous_run) for name, statistic, value, limit in found]
+    made = [
+        Drift(name, statistic, value, limit, value > limit, previous_run) for name, statistic, value, limit in found
+    ]
     create_table(con)
     if made:
         columns = [column.name for column in TABLE_BY_NAME["drift"].columns]
         marks = ", ".join("?" * len(columns))
-        con.executemany(f"INSERT INTO drift VALUES ({marks})", [[getattr(row, name) for name in columns] for row in made])
+        con.executemany(
+            f"INSERT INTO drift VALUES ({marks})", [[getattr(row, name) for name in columns] for row in made]
+        )
     return tuple(made)
 
 
@@ -115,7 +121,9 @@ def _table(rows: tuple[int, int], rule: DriftRule) -> Iterator[_Row]:
         yield TABLE, "rows", abs(new - old) / old, rule.rows
 
 
-def _feature(con: duckdb.DuckDBPyConnection, feature: Feature, now: str, before: str, rule: DriftRule) -> Iterator[_Row]:
+def _feature(
+    con: duckdb.DuckDBPyConnection, feature: Feature, now: str, before: str, rule: DriftRule
+) -> Iterator[_Row]:
     if feature.name == KEY:
         return
     if feature.is_list or feature.kind == "other":
@@ -147,9 +155,13 @@ def _presence(con: duckdb.DuckDBPyConnection, feature: Feature, relation: str) -
     return Distribution(*_row(con, f"SELECT count(*), count({identifier(feature.column)}) FROM {relation}"))
 
 
-def _categories(con: duckdb.DuckDBPyConnection, feature: Feature, now: str, before: str) -> tuple[Distribution, Distribution]:
+def _categories(
+    con: duckdb.DuckDBPyConnection, feature: Feature, now: str, before: str
+) -> tuple[Distribution, Distribution]:
     for name, relation in (("drift_now", now), ("drift_before", before)):
-        con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {identifier(feature.column)} AS value FROM {relation}")
+        con.execute(
+            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {identifier(feature.column)} AS value FROM {relation}"
+        )
     rows = con.execute(sql.read("drift_categories"), {"kept": _CATEGORIES}).fetchall()
     old, new = _presence(con, feature, before), _presence(con, feature, now)
     return (
@@ -158,8 +170,14 @@ def _categories(con: duckdb.DuckDBPyConnection, feature: Feature, now: str, befo
     )
 
 
-def _numbers(con: duckdb.DuckDBPyConnection, feature: Feature, now: str, before: str) -> tuple[Distribution, Distribution]:
-    value = f"epoch({identifier(feature.column)})" if feature.kind == "timestamp" else f"{identifier(feature.column)}::DOUBLE"
+def _numbers(
+    con: duckdb.DuckDBPyConnection, feature: Feature, now: str, before: str
+) -> tuple[Distribution, Distribution]:
+    value = (
+        f"epoch({identifier(feature.column)})"
+        if feature.kind == "timestamp"
+        else f"{identifier(feature.column)}::DOUBLE"
+    )
     view = "CREATE OR REPLACE TEMP VIEW drift_values AS SELECT {} AS value FROM {}"
     con.execute(view.format(value, before))
     largest, deciles = _row(con, sql.read("drift_edges"))

@@ -30,7 +30,9 @@ _SEVERITY = {"warn": "info", "quarantine": "warning", "block": "critical"}
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Outcome of one expectation: rows looked at (missing values left out where the rule ignores them) and rows against it."""
+    """Outcome of one expectation: rows looked at (missing values left out where the rule ignores them) and rows
+    against it.
+    """
 
     passed: bool
     rows_checked: int
@@ -42,8 +44,8 @@ def validate(
 ) -> dict[str, Verdict]:
     """Validate all rows of a Parquet file and return one verdict per check name.
 
-    Checks without ``kind`` are left out: their verdict is known. ``docs`` is a folder that receives the Data Docs of this validation.
-    Raises ``NightloomError`` where a metric could not be computed: that says nothing about the data.
+    Checks without ``kind`` are left out: their verdict is known. ``docs`` is a folder that receives the Data Docs of
+    this validation. Raises ``NightloomError`` where a metric could not be computed: that says nothing about the data.
     """
     asked = [check for check in checks if check.kind]
     if not asked:
@@ -52,12 +54,16 @@ def validate(
         verdicts = _run(snapshot, asked, run_id, as_of, docs, threads)
     lost = [check.name for check in asked if check.name not in verdicts]
     if lost:
-        raise NightloomError(f"Great Expectations gave no result for {', '.join(lost)}", hint="this is a fault of nightloom; report it")
+        raise NightloomError(
+            f"Great Expectations gave no result for {', '.join(lost)}", hint="this is a fault of nightloom; report it"
+        )
     return verdicts
 
 
 def expectation(check: Check) -> Any:
-    """The Great Expectations object of one check; its name, severity and wording travel in ``meta`` and ``description``."""
+    """The Great Expectations object of one check; its name, severity and wording travel in ``meta`` and
+    ``description``.
+    """
     import great_expectations.expectations as gxe
 
     arguments = dict(check.arguments)
@@ -65,7 +71,8 @@ def expectation(check: Check) -> Any:
         arguments["column"] = check.column
     if check.kind in _TOLERANT:
         arguments["mostly"] = check.mostly
-    # Data Docs put the description into the page as it is, through string.Template: a dollar sign is doubled to stand for itself.
+    # Data Docs put the description into the page as it is, through string.Template: a dollar sign is doubled to stand
+    # for itself.
     wording = escape(f"{check.name}: {check.expected} [{check.severity}]").replace("$", "$$")
     return getattr(gxe, _CLASSES[check.kind])(
         **arguments,
@@ -83,7 +90,7 @@ def _run(
     from transforms import gx_duckdb
 
     gx_duckdb.install()
-    context = gx.get_context(mode="ephemeral")
+    context: Any = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     # In memory, so that no file is locked; the file's folder is a setting, so that no path shows in the Data Docs.
     config = {"threads": threads, "file_search_path": str(snapshot.parent)}
@@ -92,11 +99,14 @@ def _run(
     )
     try:
         asset = source.add_query_asset(_NAME, query=f"select * from read_parquet('{snapshot.name}')")
-        suite = context.suites.add(gx.ExpectationSuite(name=_NAME, expectations=[expectation(check) for check in checks]))
+        suite = context.suites.add(
+            gx.ExpectationSuite(name=_NAME, expectations=[expectation(check) for check in checks])
+        )
         definition = context.validation_definitions.add(
             gx.ValidationDefinition(name=_NAME, data=asset.add_batch_definition_whole_table("all"), suite=suite)
         )
-        # Even the lists of a COMPLETE result stop at 20 ids and 200 values on SQL; the check's own SQL lists all failing ids.
+        # Even the lists of a COMPLETE result stop at 20 ids and 200 values on SQL; the check's own SQL lists all
+        # failing ids.
         outcome = definition.run(
             run_id=gx.RunIdentifier(run_name=run_id, run_time=as_of.replace(tzinfo=UTC)),
             result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [KEY]},
@@ -110,7 +120,9 @@ def _run(
 
 
 def _write_docs(context: Any, docs: Path) -> None:
-    """Write the Data Docs of everything in ``context``. They do not escape what comes from the data, so it is escaped before."""
+    """Write the Data Docs of everything in ``context``. They do not escape what comes from the data, so it is escaped
+    before.
+    """
     results = context.validation_results_store
     for key in results.list_keys():
         outcome = results.get(key)
@@ -156,7 +168,8 @@ def _verdict(result: Any) -> tuple[str, Verdict]:
     name = str(result.expectation_config.meta["check"])
     for fault in _faults(result.exception_info):
         raise NightloomError(
-            f"the check {name!r} could not be computed: {fault}", hint="nothing is known about the data; run the night again, or report this"
+            f"the check {name!r} could not be computed: {fault}",
+            hint="nothing is known about the data; run the night again, or report this",
         )
     found = result.result
     if "observed_value" in found:
@@ -176,14 +189,15 @@ def _faults(info: Any) -> Iterator[str]:
 def _mapped() -> Iterator[None]:
     """Nothing of Great Expectations or its database layer leaves this module as an exception of theirs."""
     from great_expectations.datasource.fluent.interfaces import TestConnectionError
-    from great_expectations.exceptions import GreatExpectationsError
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except (GreatExpectationsError, SQLAlchemyError, TestConnectionError) as error:
         raise NightloomError(
-            f"the checks could not be run: {error}", hint="nothing is known about the data; run the night again, or report this"
+            f"the checks could not be run: {error}",
+            hint="nothing is known about the data; run the night again, or report this",
         ) from error
 
 

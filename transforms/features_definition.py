@@ -34,7 +34,8 @@ class ParsedFeatures:
 
 
 def parse_features(document: Any, where: str) -> ParsedFeatures:
-    """Turn a YAML document (nested dicts and lists) into a ``FeatureSpec``. ``where`` is the file's name, for the problems.
+    """Turn a YAML document (nested dicts and lists) into a ``FeatureSpec``. ``where`` is the file's name, for the
+    problems.
 
     Every fault is reported with its path in the document, not only the first. An empty document gives the defaults.
     """
@@ -104,7 +105,9 @@ class _Parser:
     def feature(self, name: str, raw: Any) -> FeatureRule:
         path = f"features[{name!r}]"
         if not _NAME.fullmatch(name):
-            self.problem(path, "is no feature name", "a column of profile_features, profile_data>>key or platform_info>>key")
+            self.problem(
+                path, "is no feature name", "a column of profile_features, profile_data>>key or platform_info>>key"
+            )
         found = self.mapping(raw, path, _FEATURE)
         rule = FeatureRule(
             name=name,
@@ -140,11 +143,20 @@ class _Parser:
         for value in rule.values:
             if expected is not None and not isinstance(value, expected):
                 self.problem(f"{path}.in", f"{value!r} is not of type {rule.type}", "put text in quotes")
-            elif rule.type in {"number", "integer", "number[]"} and (isinstance(value, bool) or not isinstance(value, float)):
+            elif rule.type in {"number", "integer", "number[]"} and (
+                isinstance(value, bool) or not isinstance(value, float)
+            ):
                 self.problem(f"{path}.in", f"{value!r} is not of type {rule.type}")
 
     def number(
-        self, found: dict[str, Any], key: str, path: str, *, whole: bool = False, low: float | None = None, high: float | None = None
+        self,
+        found: dict[str, Any],
+        key: str,
+        path: str,
+        *,
+        whole: bool = False,
+        low: float | None = None,
+        high: float | None = None,
     ) -> float | None:
         value = found.get(key)
         if value is None:
@@ -202,7 +214,9 @@ class _Parser:
             return None
         error = _complaint(value)
         if error:
-            self.problem(f"{path}.regex", f"is no regular expression: {error}", "RE2 syntax: no look-around, no back references")
+            self.problem(
+                f"{path}.regex", f"is no regular expression: {error}", "RE2 syntax: no look-around, no back references"
+            )
         return value
 
 
@@ -221,7 +235,9 @@ def _family(value: object) -> type:
 
 
 def _kind(raw: object) -> str:
-    return {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}.get(type(raw), type(raw).__name__)
+    return {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}.get(
+        type(raw), type(raw).__name__
+    )
 
 
 def _span(low: float | None, high: float | None) -> str:

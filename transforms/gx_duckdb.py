@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
+
+
+class _Dialect(str, enum.Enum):  # noqa: UP042 - it must compare equal to the plain name, as theirs do
+    DUCKDB = "duckdb"
 
 
 def install() -> None:
     """Let Great Expectations keep its DuckDB connection open between a query and the fetch. Safe to call twice.
 
-    Great Expectations gives the connection back before it fetches, and the rollback on return discards DuckDB's result: every
-    metric then fails with ``list index out of range``. It keeps the connection for the dialects in a list, to which DuckDB is added.
+    Great Expectations gives the connection back before it fetches, and the rollback on return discards DuckDB's
+    result: every metric then fails with ``list index out of range``. It keeps the connection for the dialects in a
+    list, to which DuckDB is added.
     """
-    import great_expectations.execution_engine.sqlalchemy_execution_engine as engine
+    import great_expectations.execution_engine.sqlalchemy_execution_engine as module
 
-    if any(dialect.value == "duckdb" for dialect in engine._PERSISTED_CONNECTION_DIALECTS):
+    engine: Any = module
+
+    known: Any = engine._PERSISTED_CONNECTION_DIALECTS
+    if any(dialect.value == _Dialect.DUCKDB.value for dialect in known):
         return
-    added = enum.Enum("_Dialect", {"DUCKDB": "duckdb"}, type=str)
-    engine._PERSISTED_CONNECTION_DIALECTS = (*engine._PERSISTED_CONNECTION_DIALECTS, added["DUCKDB"])
+    engine._PERSISTED_CONNECTION_DIALECTS = (*known, _Dialect.DUCKDB)

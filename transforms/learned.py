@@ -16,7 +16,9 @@ _MOST_CATEGORIES = 50
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """``ranges``: bounds a feature is expected to keep; ``values``: categories of a text feature. Both by the feature's name."""
+    """``ranges``: bounds a feature is expected to keep; ``values``: categories of a text feature. Both by the
+    feature's name.
+    """
 
     rows: int
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -24,17 +26,22 @@ class Learned:
 
 
 def learn(con: duckdb.DuckDBPyConnection, relation: str, features: Sequence[Feature], rows: int) -> Learned:
-    """Learn from ``relation``: the last run's features (columns as in ``features``), or a sample of its ``rows`` profiles.
+    """Learn from ``relation``: the last run's features (columns as in ``features``), or a sample of its ``rows``
+    profiles.
 
-    A range is the least to the greatest finite value, widened by half its width on both sides; categories are learned where there
-    are at most 50. Features with fewer than 30 values teach nothing.
+    A range is the least to the greatest finite value, widened by half its width on both sides; categories are learned
+    where there are at most 50. Features with fewer than 30 values teach nothing.
     """
     numeric = [feature for feature in features if feature.kind in {"integer", "number"}]
     textual = [feature for feature in features if feature.kind == "string" and feature.name != KEY]
     asked = []
     for feature in numeric:
         value = f"{identifier(feature.column)}::DOUBLE"
-        asked += [f"count(*) FILTER (isfinite({value}))", f"min({value}) FILTER (isfinite({value}))", f"max({value}) FILTER (isfinite({value}))"]
+        asked += [
+            f"count(*) FILTER (isfinite({value}))",
+            f"min({value}) FILTER (isfinite({value}))",
+            f"max({value}) FILTER (isfinite({value}))",
+        ]
     for feature in textual:
         asked += [f"count({identifier(feature.column)})", f"approx_count_distinct({identifier(feature.column)})"]
     if not asked:

@@ -1,4 +1,6 @@
-"""The suite: every check of a night, made from the operator's rules, from the features themselves and from the last published run."""
+"""The suite: every check of a night, made from the operator's rules, from the features themselves and from the last
+published run.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,10 @@ _LEARNED_MOSTLY = 0.99
 class Check:
     """One expectation.
 
-    ``fails`` is SQL over the snapshot, true for a row at fault (empty for a rule of the whole table). ``flag`` is SQL for a further
-    boolean column ``column`` of the snapshot where Great Expectations has no native form of the rule: true, false, or NULL where
-    the rule has nothing to look at. ``kind`` and ``arguments`` name the expectation; ``verdict`` is given instead where the schema decides.
+    ``fails`` is SQL over the snapshot, true for a row at fault (empty for a rule of the whole table). ``flag`` is SQL
+    for a further boolean column ``column`` of the snapshot where Great Expectations has no native form of the rule:
+    true, false, or NULL where the rule has nothing to look at. ``kind`` and ``arguments`` name the expectation;
+    ``verdict`` is given instead where the schema decides.
     """
 
     name: str
@@ -61,7 +64,9 @@ class Suite:
 
 
 def build_suite(features: Sequence[Feature], spec: FeatureSpec, learned: Learned | None = None) -> Suite:
-    """Checks in a fixed order: the table, then feature by feature. What the operator asks of a feature replaces what is checked by default."""
+    """Checks in a fixed order: the table, then feature by feature. What the operator asks of a feature replaces what
+    is checked by default.
+    """
     builder = _Builder({feature.column.lower() for feature in features})
     rules = {rule.name: rule for rule in spec.features}
     checks = list(builder.table(spec, learned))
@@ -75,8 +80,14 @@ def build_suite(features: Sequence[Feature], spec: FeatureSpec, learned: Learned
 def _absent(rule: FeatureRule) -> Check:
     """A rule on a feature that no profile has. Every profile is at fault where it is required."""
     return Check(
-        _name(rule.name, "exists"), rule.name, "exists", rule.severity if rule.required else "warn", "a feature of that name",
-        fails="TRUE" if rule.required else "", verdict=False, observed="no such feature",
+        _name(rule.name, "exists"),
+        rule.name,
+        "exists",
+        rule.severity if rule.required else "warn",
+        "a feature of that name",
+        fails="TRUE" if rule.required else "",
+        verdict=False,
+        observed="no such feature",
     )
 
 
@@ -95,15 +106,24 @@ class _Builder:
         rule = spec.table
         if rule.min_rows is not None or rule.max_rows is not None:
             yield Check(
-                _name(TABLE, "row_count"), TABLE, "row_count", rule.severity, _between(rule.min_rows, rule.max_rows) + " profiles",
-                kind="row_count", arguments={"min_value": rule.min_rows, "max_value": rule.max_rows},
+                _name(TABLE, "row_count"),
+                TABLE,
+                "row_count",
+                rule.severity,
+                _between(rule.min_rows, rule.max_rows) + " profiles",
+                kind="row_count",
+                arguments={"min_value": rule.min_rows, "max_value": rule.max_rows},
             )
         if rule.max_drop is not None and learned is not None and learned.rows:
             least = math.ceil(round(learned.rows * (1 - rule.max_drop), 6))
             yield Check(
-                _name(TABLE, "row_drop"), TABLE, "row_drop", rule.severity,
+                _name(TABLE, "row_drop"),
+                TABLE,
+                "row_drop",
+                rule.severity,
                 f"at least {least} profiles (the last run had {learned.rows}, max_drop is {rule.max_drop:g})",
-                kind="row_count", arguments={"min_value": least, "max_value": None},
+                kind="row_count",
+                arguments={"min_value": least, "max_value": None},
             )
 
     def feature(self, feature: Feature, given: FeatureRule | None, learned: Learned | None) -> Iterator[Check]:
@@ -129,9 +149,12 @@ class _Builder:
             return
         contract = {column.name: column.type for column in TABLE_BY_NAME["profile_features"].columns}.get(feature.name)
         if contract is not None:
-            yield self.by_schema(feature, "type" if rule.type is None else "schema", "block", contract, feature.described == contract)
+            yield self.by_schema(
+                feature, "type" if rule.type is None else "schema", "block", contract, feature.described == contract
+            )
         if rule.type == "integer" and feature.kind == "number":
-            whole = f"{identifier(feature.column)} = floor({identifier(feature.column)}) AND isfinite({identifier(feature.column)})"
+            value = identifier(feature.column)
+            whole = f"{value} = floor({value}) AND isfinite({value})"
             yield self.by_flag(feature, rule, "type", "integer", whole)
         elif rule.type is not None:
             fits = rule.type == feature.kind or (rule.type, feature.kind) == ("number", "integer")
@@ -140,8 +163,15 @@ class _Builder:
     def by_schema(self, feature: Feature, rule: str, severity: Severity, expected: str, fits: bool) -> Check:
         value = identifier(feature.column)
         return Check(
-            _name(feature.name, rule), feature.name, rule, severity, expected, value=value,
-            fails="" if fits else f"{value} IS NOT NULL", verdict=fits, observed=feature.described,
+            _name(feature.name, rule),
+            feature.name,
+            rule,
+            severity,
+            expected,
+            value=value,
+            fails="" if fits else f"{value} IS NOT NULL",
+            verdict=fits,
+            observed=feature.described,
         )
 
     def missing(self, feature: Feature, rule: FeatureRule) -> Iterator[Check]:
@@ -154,9 +184,16 @@ class _Builder:
         name = "required" if mostly == 1 else "max_missing"
         value = identifier(feature.column)
         yield Check(
-            _name(feature.name, name), feature.name, name, severity,
+            _name(feature.name, name),
+            feature.name,
+            name,
+            severity,
             "a value in every profile" if mostly == 1 else f"missing in at most {rule.max_missing:.4%} of the profiles",
-            value=value, fails=f"{value} IS NULL", column=feature.column, kind="not_null", mostly=mostly,
+            value=value,
+            fails=f"{value} IS NULL",
+            column=feature.column,
+            kind="not_null",
+            mostly=mostly,
         )
 
     def unique(self, feature: Feature, rule: FeatureRule) -> Iterator[Check]:
@@ -165,14 +202,26 @@ class _Builder:
             return
         value = identifier(feature.column)
         yield Check(
-            _name(feature.name, "unique"), feature.name, "unique", "block" if key else rule.severity, "no value twice",
-            value=value, fails=value, column=feature.column, kind="unique",
+            _name(feature.name, "unique"),
+            feature.name,
+            "unique",
+            "block" if key else rule.severity,
+            "no value twice",
+            value=value,
+            fails=value,
+            column=feature.column,
+            kind="unique",
         )
 
     def finite(self, feature: Feature, rule: FeatureRule) -> Iterator[Check]:
         if not feature.parent and feature.kind == "number":
             yield self.by_flag(
-                feature, replace(rule, mostly=1.0), "finite", "a finite number", f"isfinite({identifier(feature.column)})", severity="quarantine"
+                feature,
+                replace(rule, mostly=1.0),
+                "finite",
+                "a finite number",
+                f"isfinite({identifier(feature.column)})",
+                severity="quarantine",
             )
 
     def range(self, feature: Feature, rule: FeatureRule) -> Iterator[Check]:
@@ -184,27 +233,50 @@ class _Builder:
     def between(self, feature: Feature, rule: FeatureRule, name: str, low: float | None, high: float | None) -> Check:
         expected = _between(low, high)
         if feature.kind not in {"integer", "number"}:
-            return self.by_flag(feature, rule, name, expected, self.every(feature, "number", lambda value: _inside(value, low, high)))
+            return self.by_flag(
+                feature, rule, name, expected, self.every(feature, "number", lambda value: _inside(value, low, high))
+            )
         value = identifier(feature.column)
         return Check(
-            _name(feature.name, name), feature.name, name, rule.severity, expected, value=value,
-            fails=f"NOT ({_inside(value, low, high)})", column=feature.column, kind="between",
-            arguments={"min_value": low, "max_value": high}, mostly=rule.mostly,
+            _name(feature.name, name),
+            feature.name,
+            name,
+            rule.severity,
+            expected,
+            value=value,
+            fails=f"NOT ({_inside(value, low, high)})",
+            column=feature.column,
+            kind="between",
+            arguments={"min_value": low, "max_value": high},
+            mostly=rule.mostly,
         )
 
     def set(self, feature: Feature, rule: FeatureRule, name: str = "in") -> Iterator[Check]:
         if not rule.values:
             return
-        kind = "boolean" if isinstance(rule.values[0], bool) else "string" if isinstance(rule.values[0], str) else "number"
+        kind = (
+            "boolean" if isinstance(rule.values[0], bool) else "string" if isinstance(rule.values[0], str) else "number"
+        )
         among = f"({', '.join(literal(value) for value in rule.values)})"
         expected = "one of " + ", ".join(_shown(value) for value in rule.values)
         if feature.is_list or (feature.kind != kind and (feature.kind, kind) != ("integer", "number")):
-            yield self.by_flag(feature, rule, name, expected, self.every(feature, kind, lambda value: f"{value} IN {among}"))
+            yield self.by_flag(
+                feature, rule, name, expected, self.every(feature, kind, lambda value: f"{value} IN {among}")
+            )
             return
         value = identifier(feature.column)
         yield Check(
-            _name(feature.name, name), feature.name, name, rule.severity, expected, value=value, fails=f"{value} NOT IN {among}",
-            column=feature.column, kind="in_set", arguments={"value_set": list(rule.values)}, mostly=rule.mostly,
+            _name(feature.name, name),
+            feature.name,
+            name,
+            rule.severity,
+            expected,
+            value=value,
+            fails=f"{value} NOT IN {among}",
+            column=feature.column,
+            kind="in_set",
+            arguments={"value_set": list(rule.values)},
+            mostly=rule.mostly,
         )
 
     def regex(self, feature: Feature, rule: FeatureRule) -> Iterator[Check]:
@@ -229,23 +301,44 @@ class _Builder:
         target = sql_type(kind)
         if feature.is_list:
             inner = f"coalesce({condition(f'TRY_CAST(e AS {target})')}, FALSE)"
-            return f"coalesce(list_bool_and(list_transform(list_filter({value}, lambda e: e IS NOT NULL), lambda e: {inner})), TRUE)"
+            present = f"list_filter({value}, lambda e: e IS NOT NULL)"
+            return f"coalesce(list_bool_and(list_transform({present}, lambda e: {inner})), TRUE)"
         return f"coalesce({condition(f'TRY_CAST({value} AS {target})')}, FALSE)"
 
     def by_flag(
-        self, feature: Feature, rule: FeatureRule, name: str, expected: str, condition: str, *, column: str = "", severity: Severity | None = None
+        self,
+        feature: Feature,
+        rule: FeatureRule,
+        name: str,
+        expected: str,
+        condition: str,
+        *,
+        column: str = "",
+        severity: Severity | None = None,
     ) -> Check:
         """A check through a boolean column; given ``column``, that column is already in the snapshot."""
         flag = "" if column else f"CASE WHEN {identifier(feature.column)} IS NOT NULL THEN {condition} END"
         column = column or plain_name(f"{feature.column}__{name}", self.taken)
         return Check(
-            _name(feature.name, name), feature.name, name, severity or rule.severity, expected, value=identifier(feature.column),
-            fails=f"NOT {identifier(column)}", column=column, flag=flag, kind="in_set", arguments={"value_set": [True]}, mostly=rule.mostly,
+            _name(feature.name, name),
+            feature.name,
+            name,
+            severity or rule.severity,
+            expected,
+            value=identifier(feature.column),
+            fails=f"NOT {identifier(column)}",
+            column=column,
+            flag=flag,
+            kind="in_set",
+            arguments={"value_set": [True]},
+            mostly=rule.mostly,
         )
 
 
 def _inside(value: str, low: float | None, high: float | None) -> str:
-    parts = ([f"{value} >= {literal(low)}"] if low is not None else []) + ([f"{value} <= {literal(high)}"] if high is not None else [])
+    parts = ([f"{value} >= {literal(low)}"] if low is not None else []) + (
+        [f"{value} <= {literal(high)}"] if high is not None else []
+    )
     return " AND ".join(parts)
 
 

@@ -1,4 +1,6 @@
-"""The check stage: every profile feature validated, failures listed, drift measured; decides whether the night may go on."""
+"""The check stage: every profile feature validated, failures listed, drift measured; decides whether the night may go
+on.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from transforms.check_results import CheckResult
 from transforms.drift import Drift
 from transforms.expectations import validate
 from transforms.feature_snapshot import Feature, identifier
-from transforms.learned import Learned, learn
+from transforms.learned import learn
 from transforms.suite import Suite, build_suite
 
 _STEPS = ("last run", "snapshot", "validate", "list failures", "drift", "pages")
@@ -28,7 +30,9 @@ _STEPS = ("last run", "snapshot", "validate", "list failures", "drift", "pages")
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """What the checks found. ``quarantined`` counts profiles that drop out of training (table ``quarantined_profiles``)."""
+    """What the checks found. ``quarantined`` counts profiles that drop out of training (table
+    ``quarantined_profiles``).
+    """
 
     results: tuple[CheckResult, ...]
     drift: tuple[Drift, ...]
@@ -57,11 +61,13 @@ def check(
     previous_run: Path | None,
     progress: Progress,
 ) -> CheckOutcome:
-    """Check ``profile_features`` and the profiles' properties; raise ``RunBlocked`` if a check of severity ``block`` failed.
+    """Check ``profile_features`` and the profiles' properties; raise ``RunBlocked`` if a check of severity ``block``
+    failed.
 
-    ``con`` is the workbench with tables ``profile_features`` and ``profiles``; it receives ``checks``, ``check_failures``, ``drift`` and
-    ``quarantined_profiles``. ``target`` is the run's staging folder (its name is the run id), which receives ``reports/data_docs`` and
-    ``reports/checks.html``, all of it also when the run is blocked. ``previous_run`` is the folder of the last published run.
+    ``con`` is the workbench with tables ``profile_features`` and ``profiles``; it receives ``checks``,
+    ``check_failures``, ``drift`` and ``quarantined_profiles``. ``target`` is the run's staging folder (its name is
+    the run id), which receives ``reports/data_docs`` and ``reports/checks.html``, all of it also when the run is
+    blocked. ``previous_run`` is the folder of the last published run.
     """
     scratch = target / ".checks"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -70,7 +76,9 @@ def check(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if outcome.blocking:
-        shown = "\n".join(f"  - {one.expectation}: expected {one.expected}, observed {one.observed}" for one in outcome.blocking)
+        shown = "\n".join(
+            f"  - {one.expectation}: expected {one.expected}, observed {one.observed}" for one in outcome.blocking
+        )
         raise RunBlocked(
             f"{len(outcome.blocking)} check(s) of severity block failed:\n{shown}",
             hint="correct the data or definitions/features.yaml, then run again; the published run keeps serving",
@@ -137,7 +145,9 @@ def _snapshot(con: duckdb.DuckDBPyConnection, suite: Suite, features: tuple[Feat
 
 @dataclass(frozen=True, slots=True)
 class _Previous:
-    """The last published run: a relation with those of tonight's features that it had, of a sample of its ``rows`` profiles."""
+    """The last published run: a relation with those of tonight's features that it had, of a sample of its ``rows``
+    profiles.
+    """
 
     run_id: str
     relation: str
