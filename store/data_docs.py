@@ -68,6 +68,14 @@ def index_page(links: Sequence[str], style: str) -> str:
     )
 
 
+def offline_page(html: str, style: str, script: str) -> str:
+    """One page with only harmless markup left, ``style`` and ``script`` inlined."""
+    rewriter = _Rewriter(f"<title>Data Docs</title><style>{style}</style>", f"<script>{script}</script>")
+    rewriter.feed(html)
+    rewriter.close()
+    return "<!DOCTYPE html>\n" + "".join(rewriter.parts)
+
+
 def _text(name: str) -> str:
     return files("store.templates").joinpath(name).read_text(encoding="utf-8")
 
