@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
 from pathlib import Path
+
+import yaml
+
+from contracts.definitions import EntityMapping, Source
+from transforms.sources import parse_source
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
@@ -38,6 +44,16 @@ def test_examples_are_what_they_look_like() -> None:
         for line in block.strip().splitlines():
             item = json.loads(line)
             assert isinstance(item["item_price"], int)
+
+
+def test_the_mapping_parses_and_every_key_is_explained() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+    parsed = parse_source(yaml.safe_load(example), "docs/data.md")
+    assert parsed.problems == ()
+    assert parsed.source is not None
+    assert set(parsed.source.event_types) == {"charged", "returned"}
+    keys = {field.name for kind in (Source, EntityMapping) for field in dataclasses.fields(kind)} - {"where", "entity"}
+    assert keys <= _documented()
 
 
 def test_links_lead_somewhere() -> None:
