@@ -44,7 +44,7 @@ def serve(*, host: str = "", port: int = 0, workers: int = 0, workspace: str = "
         if not launch.loopback:
             print(f"bound to {address}: keys travel in clear text, put a TLS proxy in front", file=sys.stderr)
         where = f"http://{address}:{number}"
-        print(f"nightloom serves {layout.workspace} on {where} in {processes} process(es); see {where}/docs", flush=True)
+        print(f"nightloom serves {layout.workspace} on {where}, {processes} process(es); see {where}/docs", flush=True)
         uvicorn.run(
             "serving.app:from_environment", factory=True, host=address, port=number, workers=processes,
             http="httptools", loop="uvloop", lifespan="on", access_log=False, log_level="warning", server_header=False,

@@ -134,7 +134,7 @@ def _check_media_type(scope: Scope, given: bytes) -> None:
     kind = given.split(b";", 1)[0].strip().lower()
     if kind and kind != b"application/json" and not kind.endswith(b"+json"):
         named = given[:100].decode("latin-1")
-        raise Refusal(415, "unsupported_media_type", f"the body is {named!r}, not JSON", "Content-Type: application/json")
+        raise Refusal(415, "unsupported_media_type", f"the body is {named!r}", "Content-Type: application/json")
     if not kind:
         scope["headers"] = [*scope["headers"], (b"content-type", b"application/json")]
 

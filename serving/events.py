@@ -14,8 +14,10 @@ from store.journal import Write
 
 
 def to_writes(events: Sequence[Event], now: datetime, max_future_hours: float, *, many: bool) -> list[Write]:
-    """One write an event; its body is a JSON object with sorted keys: ``event_id``, ``event_type``, ``profile_id`` (as given),
-    ``item_id`` (or null), ``created_at`` (``YYYY-MM-DD HH:MM:SS``, UTC) and ``properties``.
+    """One write an event; its body is a JSON object with sorted keys.
+
+    They are ``event_id``, ``event_type``, ``profile_id`` (as given), ``item_id`` (or null), ``created_at``
+    (``YYYY-MM-DD HH:MM:SS``, UTC) and ``properties``.
 
     ``now`` is naive UTC. Raises Refusal for a time that is too far ahead.
     """

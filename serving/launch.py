@@ -17,7 +17,7 @@ VARIABLE = "NIGHTLOOM_ENDPOINT"
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """``host`` is the address that is bound; ``tallies`` the folder where the workers count, empty for counting alone."""
+    """``host``: the address that is bound; ``tallies``: the folder where workers count, empty for counting alone."""
 
     layout: Layout
     settings: Settings
@@ -32,7 +32,8 @@ class Launch:
     def to_environment(self) -> None:
         """Leave everything for ``from_environment`` in this process and its children."""
         os.environ[VARIABLE] = json.dumps({
-            "home": str(self.layout.home), "workspace": self.layout.workspace, "host": self.host, "tallies": self.tallies,
+            "home": str(self.layout.home), "workspace": self.layout.workspace, "host": self.host,
+            "tallies": self.tallies,
             "journal_url": self.settings.journal_url, "ingest": dataclasses.asdict(self.settings.ingest),
             "recommendations": dataclasses.asdict(self.settings.recommendations),
             "serving": dataclasses.asdict(self.settings.serving),

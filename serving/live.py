@@ -1,7 +1,8 @@
 """The state that lookups read: one run and its overlay, together, as new as the journal; and the keys in force.
 
-A view never mixes runs. A newly promoted run is mapped on a thread of its own while the old one goes on answering, with the newest
-writes; then one reference is replaced. Requests that began on the old view finish on it; its memory goes with the last of them.
+A view never mixes runs. A newly promoted run is mapped on a thread of its own while the old one goes on answering, with
+the newest writes; then one reference is replaced. Requests that began on the old view finish on it; its memory goes
+with the last of them.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Fragments(dict[int, bytes]):
 
 
 class View:
-    """One run with its overlay. Only the event loop's thread reads and extends it, so no answer sees half of a change."""
+    """One run with its overlay. Only the event loop's thread reads and extends it: no answer sees half of a change."""
 
     def __init__(self, pointer: Pointer, snapshot: Snapshot, overlay: Overlay, *, excludes_seen: bool) -> None:
         self.pointer = pointer
@@ -94,7 +95,7 @@ class Live:
         self._failed: int | None = None
 
     def view(self) -> View | None:
-        """The current view, None before the first run. Includes every write committed before this call, by any process."""
+        """The current view, None before the first run. It has every write committed before the call, by any process."""
         if self._loaded is not None:
             self._install()
         try:
@@ -112,7 +113,7 @@ class Live:
         return self._keys
 
     def open_now(self) -> None:
-        """Map the current run at once, waiting for it; used at start. A run that cannot be opened leaves the view empty."""
+        """Map the current run and wait for it; used at start. A run that cannot be opened leaves the view empty."""
         pointer = self.journal.pointer()
         if pointer is not None:
             self._load(pointer)
@@ -148,7 +149,7 @@ class Live:
         threading.Thread(target=self._load, args=(pointer,), name=f"load {pointer.run_id}", daemon=True).start()
 
     def _load(self, pointer: Pointer) -> None:
-        """Map a run and read its overlay. Runs beside the lookups; the result waits in ``_loaded`` until a lookup installs it."""
+        """Map a run and read its overlay, beside the lookups; the result waits in ``_loaded`` to be installed."""
         try:
             snapshot = Snapshot.open(self.layout, pointer.run_id)
             overlay = Overlay(snapshot.pack, self._event_types, pointer.watermark)
@@ -162,7 +163,7 @@ class Live:
         except NightloomError as error:
             self._failed = pointer.number
             self.failures += 1
-            self._trouble(f"run {pointer.run_id} is current but cannot be opened, the run before it goes on serving: {error}")
+            self._trouble(f"the current run {pointer.run_id} cannot be opened, the one before goes on serving: {error}")
         except Exception:
             self._failed = pointer.number
             self.failures += 1
@@ -171,7 +172,7 @@ class Live:
             self._loading = None
 
     def _install(self) -> None:
-        """Replace the view by the one that was loaded. If the pointer moved on meanwhile, the next catch-up follows it."""
+        """Replace the view by the one that was loaded. If the pointer moved on meanwhile, the next look follows it."""
         loaded, self._loaded = self._loaded, None
         if loaded is None or (self._view is not None and loaded.pointer.number < self._view.pointer.number):
             return

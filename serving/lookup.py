@@ -1,4 +1,4 @@
-"""What to recommend: pure functions of a view. Rules are never broken to fill a list; it is shorter when nothing eligible is left."""
+"""What to recommend: pure functions of a view. No rule is broken to fill a list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_SCORE = b"null"
 
 @dataclass(slots=True)
 class Ranked:
-    """A list, best first. ``items`` are rows of the pack; ``scores`` JSON numbers, ``null`` for what only popularity put there."""
+    """A list, best first. ``items`` are rows of the pack; ``scores`` JSON, ``null`` for what popularity added."""
 
     items: list[int]
     scores: list[bytes]
@@ -58,7 +58,8 @@ def for_item(view: View, row: int, amount: int, excluded: Collection[int]) -> Ra
 def for_session(view: View, rows: list[int], amount: int, excluded: Collection[int]) -> Ranked:
     """Items that go with those of a session, given newest first.
 
-    The neighbours of the 20 newest distinct items count 0.9^k / (1 + rank), k = 0 for the newest; ties go to the more popular item.
+    The neighbours of the 20 newest distinct items count 0.9^k / (1 + rank), k = 0 for the newest; ties go to the more
+    popular item.
     """
     pack = view.pack
     newest = list(dict.fromkeys(rows))[:SESSION_ITEMS]

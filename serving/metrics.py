@@ -1,5 +1,7 @@
-"""What the endpoint counts, and its Prometheus text. Counters are sums over all worker processes since the endpoint was started;
-gauges are of the process that answers the scrape."""
+"""What the endpoint counts, and its Prometheus text.
+
+Counters are sums over all worker processes since the endpoint was started; gauges are of the process that answers.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 ROUTES = (
     "recommendations_profile", "recommendations_item", "recommendations_session", "recommendations_batch", "churn",
-    "churn_batch", "profiles", "profiles_batch", "items", "items_batch", "events", "health", "ready", "metrics", "docs", "other",
+    "churn_batch", "profiles", "profiles_batch", "items", "items_batch", "events", "health", "ready", "metrics", "docs",
+    "other",
 )
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -87,7 +90,7 @@ class _Collector:
         from prometheus_client.core import HistogramMetricFamily
 
         family = HistogramMetricFamily(
-            "nightloom_request_seconds", "Time from the request's arrival to its answer, within the process", labels=["route"]
+            "nightloom_request_seconds", "Time from a request's arrival to its answer, in the process", labels=["route"]
         )
         for route in ROUTES:
             counts = [totals["seconds", route, bucket] for bucket in range(len(BUCKETS) + 1)]
@@ -107,14 +110,14 @@ class _Collector:
 
         live, view = self._live, self._live.view()
         yield GaugeMetricFamily("nightloom_ready", "1 while a run is served", value=float(view is not None))
-        yield GaugeMetricFamily("nightloom_run_swaps", "Runs this process has put in place since its start", value=live.swaps)
+        yield GaugeMetricFamily("nightloom_run_swaps", "Runs this process put in place", value=live.swaps)
         yield GaugeMetricFamily(
             "nightloom_run_open_failures", "Runs this process could not open since its start", value=live.failures
         )
         if view is None:
             return
         yield InfoMetricFamily("nightloom_run", "Run that is served", value={"run_id": view.snapshot.run_id})
-        yield GaugeMetricFamily("nightloom_run_age_seconds", "Seconds since the served run was made", value=view.age(self._now))
+        yield GaugeMetricFamily("nightloom_run_age_seconds", "Age of the served run", value=view.age(self._now))
         yield GaugeMetricFamily("nightloom_overlay_writes", "Writes since the served run", value=view.overlay.writes)
         yield GaugeMetricFamily("nightloom_run_profiles", "Profiles in the served run", value=view.pack.profile_count)
         yield GaugeMetricFamily("nightloom_run_items", "Items in the served run", value=view.pack.item_count)

@@ -25,8 +25,8 @@ def stranger_key(asked: str) -> str:
 class Overlay:
     """Items that profiles interacted with since the run. ``seq`` is the highest write it contains.
 
-    ``event_types``: the types that count as an interaction; empty when interacted items may be recommended again. A new kind of write
-    becomes one more entry of ``_reducers``; kinds without one do not change an answer.
+    ``event_types``: the types that count as an interaction; empty when interacted items may be recommended again. A new
+    kind of write becomes one more entry of ``_reducers``; kinds without one do not change an answer.
     """
 
     def __init__(self, pack: ServingPack, event_types: frozenset[str], seq: int) -> None:

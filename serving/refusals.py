@@ -12,7 +12,8 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
     """Ends a request with an HTTP status and an explanation. ``field`` names the parameter or JSON path at fault."""
 
     def __init__(
-        self, status: int, code: str, message: str, hint: str = "", field: str = "", details: Sequence[dict[str, str]] = ()
+        self, status: int, code: str, message: str, hint: str = "", field: str = "",
+        details: Sequence[dict[str, str]] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -24,7 +25,8 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
 
     def body(self, stamp: bytes) -> bytes:
         """The JSON answer; ``stamp`` says which run is served."""
-        error: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint, "field": self.field or None}
+        error: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
+        error["field"] = self.field or None
         if self.details:
             error["details"] = self.details
         return b'{"error":' + orjson.dumps(error) + b"," + stamp + b"}"
@@ -37,7 +39,8 @@ def invalid(field: str, message: str, hint: str = "") -> Refusal:
 
 def not_found(what: str, name: str) -> Refusal:
     """A profile or item does not exist in the run that is served."""
-    return Refusal(404, "not_found", f"there is no {what} {name[:200]!r} in the run that is served", "check the id", f"{what}_id")
+    message = f"there is no {what} {name[:200]!r} in the run that is served"
+    return Refusal(404, "not_found", message, "check the id; new ones appear with the next run", f"{what}_id")
 
 
 def not_ready() -> Refusal:

@@ -26,7 +26,10 @@ log = logging.getLogger("nightloom.serving")
 
 LIST_PARAMETERS = {
     "parameters": [
-        {"name": "amt", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": MAX_AMOUNT}, "description": "items wanted"},
+        {
+            "name": "amt", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": MAX_AMOUNT},
+            "description": "items wanted",
+        },
         {
             "name": "exclude", "in": "query", "schema": {"type": "array", "items": {"type": "string"}},
             "description": "item ids to leave out; repeated, or separated by commas",
@@ -94,7 +97,7 @@ def _lookups(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/churn/profiles/{profile_id:path}", tags=["churn"])
     async def churn(profile_id: str) -> Response:
-        """Churn score, label, expected days, reasons and survival curve of a profile; `churn: null` when it was not scored."""
+        """Churn score, label, expected days, reasons and survival curve; `churn: null` without a score."""
         return Json(service.churn(profile_id))
 
     @app.get("/v1/profiles/{profile_id:path}", tags=["profiles and items"])
@@ -133,7 +136,7 @@ def _batches(app: FastAPI, service: Service) -> None:
 def _writes(app: FastAPI, service: Service, commit: Callable[[], GroupCommit], settings: Settings) -> None:
     @app.post("/v1/events", status_code=201, tags=["events"])
     async def events(body: Annotated[EventBody, Body()]) -> Response:
-        """Store one event, or up to 500 together or not at all. They are on disk when this answers 201, and count at once."""
+        """Store one event, or up to 500 together or not at all. On 201 they are on disk, and they count at once."""
         many = isinstance(body, Events)
         given = body.events if isinstance(body, Events) else [body]
         now = datetime.fromtimestamp(service.clock(), UTC).replace(tzinfo=None)
@@ -206,7 +209,8 @@ def explain(error: RequestValidationError) -> Refusal:
         return Refusal(400, "bad_json", f"the body is not JSON: {reason[:200]}", "send UTF-8 JSON", "body")
     details = [{"field": _path(fault["loc"]), "message": str(fault["msg"])[:300]} for fault in faults[:20]]
     first = details[0]
-    return Refusal(422, "invalid", f"{first['field']}: {first['message']}", "/docs shows what is accepted", first["field"], details)
+    message = f"{first['field']}: {first['message']}"
+    return Refusal(422, "invalid", message, "/docs shows what is accepted", first["field"], details)
 
 
 def _path(location: tuple[int | str, ...]) -> str:

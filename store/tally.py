@@ -15,7 +15,7 @@ class Tally:
     """Named counters. Adding costs a fraction of a microsecond; what a dead process counted still counts."""
 
     def __init__(self, names: Sequence[Any], folder: Path | None = None) -> None:
-        """``names``: the same in every process. ``folder``: shared by the processes that are added up; None counts in memory."""
+        """``names``: the same in every process. ``folder``: shared by all that are added up; None counts in memory."""
         self.places = {name: place for place, name in enumerate(names)}
         self._folder = folder
         size = max(1, len(names)) * 8
@@ -41,5 +41,5 @@ class Tally:
 
     def _everybody(self) -> list[list[float]]:
         if self._folder is None:
-            return [self.cells.tolist()]
+            return [list(self.cells)]
         return [list(memoryview(path.read_bytes()).cast("d")) for path in sorted(self._folder.glob(f"*{SUFFIX}"))]

@@ -23,8 +23,8 @@ class Write:
     """One change asked for through the API.
 
     ``entity``: ``events``, ``profiles``, ``items``, ...; ``entity_key``: id of what is changed (of an event: its
-    profile, as given); ``op``: ``create``, ``update`` or ``delete``; ``body``: JSON object; ``event_id`` makes a repeat
-    harmless, or None.
+    profile, as given); ``op``: ``create``, ``update`` or ``delete``; ``body``: JSON object; ``event_id``, when given,
+    makes a repeat harmless.
     """
 
     entity: str

@@ -24,7 +24,7 @@ def digest(text: bytes) -> int:
 def write_index(folder: Path, name: str, digests: list[npt.NDArray[np.uint64]]) -> None:
     """Write the index over columns of ids, each one digest a row; 0 marks a missing id.
 
-    An entry is ``row * columns + column``; equal digests are ordered by column, then row, so an id of an earlier column wins.
+    An entry is ``row * columns + column``; of equal digests those of an earlier column come first.
     """
     everything = np.concatenate(digests)
     rows = np.concatenate([np.arange(len(column), dtype=np.uint32) for column in digests])
