@@ -26,11 +26,13 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """How drops are read. A file is left alone until its size and time stood still for ``settle_seconds``."""
+    """How drops are read. A file is left alone until it stood still for ``settle_seconds``. ``event_types`` may stand in files beside
+    those that the contract, the source mappings and the other settings name."""
 
     settle_seconds: float = 5.0
     max_future_hours: float = 24.0
     create_profiles: bool = False
+    event_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def open_warehouse(layout: Layout, pipeline: Pipeline, *, read_only: bool = Fals
 
     Raises ``StorageError`` when the file is locked by another process, unreadable, from a newer version, or the disk is full.
     """
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "threads": pipeline.threads,
         "memory_limit": pipeline.memory_limit,
         "temp_directory": str(layout.scratch / "warehouse.spill"),

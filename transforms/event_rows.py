@@ -1,0 +1,181 @@
+"""Rows of events: their type, profile, time and properties, and the key that makes a second delivery harmless (retention contract 9, 10.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import duckdb
+
+from contracts.definitions import PropertyType
+from transforms import cells, faults, properties
+from transforms.cells import literal
+from transforms.columns import Cell
+from transforms.layouts import Fault, Fields
+from transforms.properties import Property
+from transforms.terms import Built, Terms, stamp
+
+_TEXT_KEYS = ("item_id", "payment_method")
+
+
+def key_text(occurrence: str, content_hash: str) -> str:
+    """SQL of what is hashed: type, profile, time (of an undated event: its file), properties, and which of its equals it is."""
+    when = f"CASE WHEN dated THEN CAST(created_at AS VARCHAR) ELSE 'file:' || {content_hash} END"
+    return f"event_type || chr(10) || profile_id || chr(10) || {when} || chr(10) || properties || chr(10) || {occurrence}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """A property with its type by event type; ``other`` for types not listed."""
+
+    prop: Property
+    by_type: dict[str, Property]
+    other: Property
+
+
+def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built:
+    """See ``Built``. Knows profiles by temp table ``known_profiles`` (key, profile_id)."""
+    event_type, created = fields.fields["event_type"], fields.fields.get("created_at")
+    named = [fields.fields[name] for name in ("profile_id", "customer_id") if name in fields.fields]
+    key = f"coalesce({', '.join(cell.text for cell in named)})"
+    when = "CAST(NULL AS TIMESTAMP)" if created is None else created.value if created.kind == "timestamp" else cells.time(created.text)
+    found = _properties(fields)
+    typed, learned = _types(con, fields, terms, found, event_type)
+    declared = ", ".join(literal(name) for name in sorted(terms.event_types)) or "NULL"
+    minted = "NULL"
+    if terms.create_profiles:
+        minted = f"CASE WHEN {cells.is_identifier('profile_key')} AND NOT regexp_full_match(profile_key, 'profile_[0-9a-f]{{32}}') " \
+                 f"THEN {cells.profile_id_of('profile_key')} END"
+    relation = (
+        f"(SELECT r.*, k.profile_id AS known_id, coalesce(k.profile_id, {minted}) AS found_id FROM "
+        f"(SELECT *, {event_type.text} AS event_kind, {key} AS profile_key, {when} AS happened FROM {fields.relation}) r "
+        "LEFT JOIN known_profiles k ON k.key = r.profile_key)"
+    )
+    checks = _checks(fields, terms, typed, event_type, named[0], created, declared)
+    by_key = {one.prop.key: one for one in typed}
+    item = by_key["item_id"].prop.cell.text if "item_id" in by_key else "CAST(NULL AS VARCHAR)"
+    select = (
+        "event_kind AS event_type, profile_key, found_id AS profile_id, known_id, "
+        f"{item} AS item_id, coalesce(happened, {stamp(terms.now)}) AS created_at, happened IS NOT NULL AS dated, "
+        f"{_json(typed)} AS properties"
+    )
+    hashed = f"sha256({key_text(literal('1'), literal(terms.content_hash))})"
+    after = f", CASE WHEN NOT bad AND skip_rule IS NULL AND profile_id IS NOT NULL THEN {hashed} END AS h"
+    return Built(relation, select, tuple(checks), tuple(learned), after)
+
+
+def _properties(fields: Fields) -> list[Property]:
+    found = list(fields.properties)
+    keys = {prop.key for prop in found}
+    if "item_id" in fields.fields and "item_id" not in keys:
+        found.append(Property("properties", "item_id", fields.fields["item_id"]))
+    return found
+
+
+def _types(
+    con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms, found: Sequence[Property], event_type: Cell
+) -> tuple[list[_Typed], list[tuple[str, str, PropertyType]]]:
+    """Types of every property under every event type of the file, and those to register."""
+    if not found:
+        return [], []
+    counts = []
+    for prop in found:
+        v = prop.cell.value
+        counts.append(f"count({v})")
+        if prop.cell.kind == "text" and prop.key not in _TEXT_KEYS and prop.key not in fields.declared:
+            counts.append(f"count(*) FILTER ({cells.is_number(v)}), count(*) FILTER ({cells.is_boolean(v, short=False)})")
+        else:
+            counts.append("0, 0")
+    rows = con.execute(f"SELECT {event_type.text} AS t, {', '.join(counts)} FROM {fields.relation} GROUP BY t").fetchall()
+    present_types = sorted(str(row[0]) for row in rows if row[0] is not None and row[0] in terms.event_types)
+    typed: list[_Typed] = []
+    learned: list[tuple[str, str, PropertyType]] = []
+    for at, prop in enumerate(found):
+        present, numbers, booleans = (sum(int(row[1 + 3 * at + place]) for row in rows) for place in range(3))
+        own: PropertyType = properties.own_type(prop.cell)
+        if prop.cell.kind == "text" and present:
+            own = "number" if numbers >= properties.SHARE * present else "boolean" if booleans >= properties.SHARE * present else "string"
+        by_type = {}
+        for name in present_types:
+            settled = fields.declared.get(prop.key) or terms.types.get((name, prop.key))
+            if prop.key in _TEXT_KEYS:
+                settled = "string"
+            chosen: PropertyType = settled or ("string" if name == "charged" and fields.plain else own)
+            by_type[name] = replace(prop, type=chosen, settled=settled is not None)
+            held = next((int(row[1 + 3 * at]) for row in rows if row[0] == name), 0)
+            if held and (name, prop.key) not in terms.types:
+                learned.append((name, prop.key, chosen))
+        typed.append(_Typed(prop, by_type, replace(prop, type="string" if prop.key in _TEXT_KEYS else own)))
+    return typed, learned
+
+
+def _variants(one: _Typed) -> dict[tuple[PropertyType, bool], list[str]]:
+    kinds: dict[tuple[PropertyType, bool], list[str]] = {}
+    for name, prop in one.by_type.items():
+        kinds.setdefault((prop.type, prop.settled), []).append(name)
+    return kinds
+
+
+def _json(typed: Sequence[_Typed]) -> str:
+    values = []
+    for one in typed:
+        variants = _variants(one)
+        choices = [(names, properties.json_value(one.by_type[names[0]])) for names in variants.values()]
+        if len({value for _, value in choices}) <= 1:
+            value = choices[0][1] if choices else properties.json_value(one.other)
+        else:
+            value = "CASE " + " ".join(f"WHEN event_kind IN ({', '.join(map(literal, names))}) THEN {value}" for names, value in choices) + " END"
+        if one.prop.key == "payment_method":
+            value = f"coalesce({value}, CASE WHEN event_kind = 'charged' THEN '\"unknown\"' END)"
+        values.append((one.prop.key, value))
+    if not any(one.prop.key == "payment_method" for one in typed):
+        values.append(("payment_method", "CASE WHEN event_kind = 'charged' THEN '\"unknown\"' END"))
+    return properties.json_object(values)
+
+
+def _checks(
+    fields: Fields, terms: Terms, typed: Sequence[_Typed], event_type: Cell, named: Cell, created: Cell | None, declared: str
+) -> list[Fault]:
+    checks = faults.required(event_type.name if fields.plain else "event_type", "event_kind", identifier=False)
+    checks.append(Fault(
+        "unknown_event_type", "event_type", f"coalesce(event_kind NOT IN ({declared}), false)", "event_kind",
+        "the event type is not declared; correct it, or add it to ingest.event_types or to a source mapping",
+    ))
+    checks.extend(faults.required(named.name if fields.plain else "customer_id", "profile_key", identifier=True))
+    if created is not None:
+        checks.append(Fault(
+            "bad_timestamp", "created_at", f"({created.value} IS NOT NULL AND happened IS NULL)", created.text,
+            "is not a time; write YYYY-MM-DD HH:MM:SS, in UTC or with an offset",
+        ))
+        checks.append(Fault(
+            "future_timestamp", "created_at", f"coalesce(happened > {stamp(terms.latest)}, false)", created.text,
+            "lies too far in the future; correct it, or raise ingest.max_future_hours",
+        ))
+    by_key = {one.prop.key: one for one in typed}
+    for name, wanted in (("charged", "item_id"), ("complaint", "channel")):
+        if name in terms.event_types:
+            cell = by_key[wanted].prop.cell if wanted in by_key else None
+            absent = f"{cell.value} IS NULL" if cell else "true"
+            checks.append(Fault(
+                "missing_property", cell.name if cell else f"event_properties>>{wanted}", f"coalesce(event_kind = '{name}' AND {absent}, false)",
+                "CAST(NULL AS VARCHAR)", f"every {name} event needs {wanted}; fill it in",
+            ))
+    if "item_id" in by_key:
+        cell = by_key["item_id"].prop.cell
+        checks.append(Fault(
+            "bad_identifier", cell.name, f"coalesce(NOT {cells.is_identifier(cell.text)}, false)", cell.text,
+            "item_id must have 1 to 255 characters, none of them a comma or a control character; change the id",
+        ))
+    for one in typed:
+        checks.extend(_misfits(one))
+    return checks
+
+
+def _misfits(one: _Typed) -> list[Fault]:
+    found = []
+    for (kind, _), names in _variants(one).items():
+        when = properties.misfit(one.by_type[names[0]])
+        if when != "false":
+            limited = f"({when} AND event_kind IN ({', '.join(map(literal, names))}))"
+            found.append(faults.misfit(one.prop, f"coalesce({limited}, false)", kind))
+    return found
