@@ -250,7 +250,10 @@ TABLE_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What decides a run's contents. Two runs of one identity have equal bytes in every table and model."""
+    """What decides a run's contents. Two runs of one identity have equal bytes in every table and model.
+
+    ``compared_with`` is the run that was served before: drift is measured against it and what fails is carried forward from it.
+    """
 
     workspace: str
     as_of: str
@@ -259,6 +262,7 @@ class Identity:
     definitions_digest: str
     code_version: str
     seed: int
+    compared_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)

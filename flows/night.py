@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from flows.stages.cutoff import Cut
 from flows.stages.drain import DrainReport, drain
 from flows.stages.ingest import IngestReport, ingest
 from flows.stages.precompute import precompute
+from flows.stages.publish import PreviousRun
 from flows.stages.recommend import train
 from flows.stages.stage import stage_run
 from flows.stopwatch import Lap, Stopwatch
@@ -96,13 +97,15 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
         if same:
             outcome.run_id, outcome.reason = same, "nothing new since the published run: no new file, write, definition or code"
             return outcome
+        previous = None if order.alone else publish.previous_run(desk, cut.identity)
+        cut = replace(cut, identity=replace(cut.identity, compared_with=previous.run_id if previous else ""))
         outcome.run_id = runs.run_id_of(cut.identity)
         # A run that is complete on disk is being made again (to compare, or to serve it): its record must not say otherwise meanwhile.
         again = runs.complete(desk.layout, outcome.run_id)
         if not again:
             desk.journal.record_run(outcome.run_id, "building", as_of=cut.as_of, watermark=cut.identity.journal_seq)
         try:
-            make(desk, order, cut, outcome, watch, step)
+            make(desk, cut, previous, outcome, watch, step)
             lease.check()
             with watch.lap("publish"):
                 step("publish", lambda: publish.promote(desk, outcome.run_id, lease, who=order.who, serve=order.serve), retries=2)
@@ -115,11 +118,10 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
     return outcome
 
 
-def make(desk: Desk, order: Order, cut: Cut, outcome: Outcome, watch: Stopwatch, step: Step) -> None:
+def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, watch: Stopwatch, step: Step) -> None:
     """Build, check, train, precompute and stage one run."""
     settings, progress, as_of = desk.settings, desk.progress, cut.as_of
     target = runs.stage(desk.layout, outcome.run_id)
-    previous = None if order.alone else publish.previous_run(desk)
     with open_workbench(desk.layout, settings, outcome.run_id) as con:
         with watch.lap("build") as lap:
             outcome.tables = step("build", lambda: build(con, as_of, settings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +36,22 @@ class PreviousRun:
     manifest: Manifest
 
 
-def previous_run(desk: Desk) -> PreviousRun | None:
-    """The published run, or None before the first night or when its folder is gone."""
+def previous_run(desk: Desk, identity: Identity) -> PreviousRun | None:
+    """The run that a run of this identity is compared with and carries models forward from: the one that is served.
+
+    A run that is served already and is made again is compared with what it was compared with the first time, so that it comes
+    out the same. None before the first night, and when that run is gone.
+    """
     pointer = desk.journal.pointer()
     if pointer is None or not runs.complete(desk.layout, pointer.run_id):
         return None
-    folder = desk.layout.run(pointer.run_id)
-    return PreviousRun(pointer.run_id, folder, runs.read_manifest(folder))
+    manifest = runs.read_manifest(desk.layout.run(pointer.run_id))
+    before = manifest.identity.compared_with
+    if replace(identity, compared_with=before) != manifest.identity:
+        return PreviousRun(pointer.run_id, desk.layout.run(pointer.run_id), manifest)
+    if not before or not runs.complete(desk.layout, before):
+        return None
+    return PreviousRun(before, desk.layout.run(before), runs.read_manifest(desk.layout.run(before)))
 
 
 def unchanged(desk: Desk, identity: Identity, events_before: int) -> str | None:
