@@ -1,17 +1,12 @@
 """The discrete-time hazard: the log-odds of churning within a period, a ridge logistic model and a boosted forest half
-and half.
-
-With one period (the horizon) it scores profiles; with many (``periods``) it is a survival model of durations (Tutz &
-Schmid 2016, ch. 3).
+and half (Tutz & Schmid 2016, ch. 3). With one period, the horizon, it scores profiles; ``lifetimes`` has many.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.churn.forest import Forest
 from models.churn.scorer import Arrays, CannotFit, Floats, Sample, prefixed, select_arrays
@@ -95,7 +90,7 @@ def _linear(sample: Sample) -> Floats:
 
     levels = np.unique(sample.snapshot)
     dummies = (sample.snapshot[:, None] == levels[None, :]) * 10.0 if len(levels) > 1 else np.empty((len(sample), 0))
-    ridge = 5.0 + 0.005 * len(sample)
+    ridge = 5.0 + 0.015 * _rarer(sample)
     model = LogisticRegression(C=1.0 / ridge, solver="newton-cholesky", max_iter=200)
     model.fit(np.hstack([sample.standard, dummies]), sample.label)
     return np.ascontiguousarray(model.coef_[0][: sample.standard.shape[1]])
@@ -108,7 +103,7 @@ def _boosted(sample: Sample, seed: int) -> Forest:
         max_iter=120,
         learning_rate=0.05,
         max_leaf_nodes=8,
-        min_samples_leaf=max(20, len(sample) // 200),
+        min_samples_leaf=max(20, _rarer(sample) // 75),
         l2_regularization=5.0,
         early_stopping=False,
         random_state=seed,
@@ -117,19 +112,7 @@ def _boosted(sample: Sample, seed: int) -> Forest:
     return Forest.of(model.fit(sample.matrix, sample.label))
 
 
-def periods(
-    duration: NDArray[Any], event: NDArray[np.bool_], edges: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Person-periods of right-censored durations: (row, period, label), one entry for every period a row was at risk
-    in.
-
-    Period k is (edges[k - 1], edges[k]], the first from 0. A row churning in period k has label 1 there; one censored
-    within it counts as having lived through it only when its duration reaches the period's end.
-    """
-    reached = np.searchsorted(edges, duration, side="left")  # period in which the duration ends
-    complete = np.searchsorted(edges, duration, side="right")  # periods lived through when censored
-    lived = np.where(event & (reached < len(edges)), reached + 1, np.minimum(complete, len(edges)))
-    row = np.repeat(np.arange(len(duration)), lived)
-    period = np.arange(len(row)) - np.repeat(np.cumsum(lived) - lived, lived)
-    label = (event[row] & (period == reached[row])).astype(np.int64)
-    return row.astype(np.int64), period.astype(np.int64), label
+def _rarer(sample: Sample) -> int:
+    """Rows of the rarer label: what there is to learn from, however often the other one is repeated."""
+    ones = int(sample.label.sum())
+    return min(ones, len(sample) - ones)

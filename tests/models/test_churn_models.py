@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.churn import calibrate, cox, curve, design, gates, hazard, measure, reasons, select, stored
+from models.churn import calibrate, cox, curve, design, gates, hazard, lifetimes, measure, reasons, select, stored
 from models.churn.forest import Forest
 from models.churn.scorer import CannotFit, Sample
 from models.churn.select import Rows
@@ -369,6 +369,25 @@ def test_periods_are_those_of_a_plain_reading(lives: list[tuple[int, bool]], edg
             expected.append((row, period, 0))
     durations, events = np.array([life[0] for life in lives]), np.array([life[1] for life in lives])
     assert (
-        list(zip(*(part.tolist() for part in hazard.periods(durations, events, np.array(edges))), strict=True))
+        list(zip(*(part.tolist() for part in lifetimes.periods(durations, events, np.array(edges))), strict=True))
         == expected
     )
+
+
+def test_lifetimes_follow_a_known_hazard() -> None:
+    """Two groups with constant hazards of 0.03 and 0.1 a period, censored at random: survival is (1 - h) ** t."""
+    draw = np.random.default_rng(0)
+    group = draw.integers(0, 2, 4000)
+    life = draw.geometric(np.where(group == 1, 0.1, 0.03))
+    censored = draw.integers(1, 40, 4000)
+    duration, event = np.minimum(life, censored), life <= censored
+    plan = design.make({"group": group.astype(float)}, ("group",), ())
+    matrix = plan.matrix({"group": group.astype(float)})
+    zeros = np.zeros(4000, np.int64)
+    sample = Sample(matrix, plan.standard(matrix), zeros, duration, event, zeros)
+    model = lifetimes.fit(sample, np.arange(1, 31))
+    pair = plan.matrix({"group": np.array([0.0, 1.0])})
+    found = model.survival(pair, plan.standard(pair))
+    assert (np.diff(found, axis=1) <= 0).all()
+    for period in (5, 15, 30):
+        assert found[:, period - 1] == pytest.approx([0.97**period, 0.9**period], abs=0.05)
