@@ -17,9 +17,9 @@ QUANTUM = 2.0**32
 class Interactions:
     """Profiles x items with one stored entry for each pair that interacted, rows and columns sorted.
 
-    ``indptr`` int64 (n_profiles + 1) and ``indices`` int32 (entries) are shared by the values: ``weight`` and
-    ``recent_weight`` float32, ``events`` int32, ``last_day`` int32 (days since 1970-01-01). ``popularity`` int64
-    (n_items) is the exact sum of recent weights over profiles, in units of 1 / QUANTUM.
+    ``indptr`` int64 (n_profiles + 1) and ``indices`` int32 (entries) are shared by the values: ``weight``,
+    ``recent_weight`` and ``strength`` float32, ``events`` int32, ``last_day`` int32 (days since 1970-01-01).
+    ``popularity`` int64 (n_items) is the exact sum of recent weights over profiles, in units of 1 / QUANTUM.
     """
 
     n_profiles: int
@@ -28,6 +28,7 @@ class Interactions:
     indices: NDArray[np.int32]
     weight: NDArray[np.float32]
     recent_weight: NDArray[np.float32]
+    strength: NDArray[np.float32]
     events: NDArray[np.int32]
     last_day: NDArray[np.int32]
     popularity: NDArray[np.int64]
@@ -43,24 +44,27 @@ class Interactions:
         recent_weight: NDArray[Any] | None = None,
         events: NDArray[Any] | None = None,
         last_day: NDArray[Any] | None = None,
+        strength: NDArray[Any] | None = None,
     ) -> Interactions:
         """Build from equally long columns in any order; the result does not depend on that order.
 
-        ``recent_weight`` defaults to ``weight``, ``events`` to 1, ``last_day`` to 0. Raises ``ValueError`` when an
-        index is out of range, a pair comes twice, or a weight is negative or not finite.
+        ``recent_weight`` defaults to ``weight``, ``events`` to 1, ``last_day`` to 0, ``strength`` to weights of at
+        most 1.
+        Raises ``ValueError`` when an index is out of range, a pair comes twice, or a weight is negative or infinite.
         """
         profile = np.asarray(profile_index, dtype=np.int64)
         item = np.asarray(item_index, dtype=np.int64)
         weights = np.asarray(weight, dtype=np.float64)
         recent = weights if recent_weight is None else np.asarray(recent_weight, dtype=np.float64)
+        strengths = np.minimum(weights, 1) if strength is None else np.asarray(strength, dtype=np.float64)
         counts = np.ones(len(profile), np.int32) if events is None else np.asarray(events, dtype=np.int32)
         days = np.zeros(len(profile), np.int32) if last_day is None else np.asarray(last_day, dtype=np.int32)
-        if len({len(column) for column in (profile, item, weights, recent, counts, days)}) != 1:
+        if len({len(column) for column in (profile, item, weights, recent, strengths, counts, days)}) != 1:
             raise ValueError("the columns of the interactions differ in length")
         for name, index, size in (("profile_index", profile, n_profiles), ("item_index", item, n_items)):
             if len(index) and not (index.min() >= 0 and index.max() < size):
                 raise ValueError(f"{name} must lie in 0..{size - 1}")
-        for name, values in (("weight", weights), ("recent_weight", recent)):
+        for name, values in (("weight", weights), ("recent_weight", recent), ("strength", strengths)):
             if not (np.isfinite(values).all() and (values >= 0).all()):
                 raise ValueError(f"{name} must be finite and not negative")
         key = profile * max(n_items, 1) + item
@@ -78,6 +82,7 @@ class Interactions:
             item[order].astype(np.int32),
             weights[order].astype(np.float32),
             recent[order].astype(np.float32),
+            strengths[order].astype(np.float32),
             counts[order],
             days[order],
             popularity,
@@ -89,12 +94,12 @@ class Interactions:
         return len(self.indices)
 
     def matrix(self, values: NDArray[Any] | None = None) -> csr_matrix:
-        """CSR (n_profiles, n_items) of ``values``, one for each entry; by default float32 weights of at most 1.
+        """CSR (n_profiles, n_items) of ``values``, one for each entry; ``strength`` by default.
 
-        The default is what models learn from and score: an item wanted ten times says about taste what one fresh want
-        says, and counting it tenfold was worse in every model.
+        Models learn from and score strengths: an item wanted ten times says about taste what its last want says, and
+        counting it tenfold was worse in every model.
         """
-        data = np.minimum(self.weight, np.float32(1)) if values is None else values
+        data = self.strength if values is None else values
         return csr_matrix((data, self.indices, self.indptr), shape=(self.n_profiles, self.n_items))
 
     def item_profiles(self) -> NDArray[np.int64]:

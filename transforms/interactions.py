@@ -14,6 +14,7 @@ from transforms import sql
 from transforms.tables import create
 
 Columns = dict[str, NDArray[Any]]
+READ_AGAIN = ("as_of", "half_life_days")
 
 
 def create_interactions(con: duckdb.DuckDBPyConnection, settings: Recommendations, as_of: datetime) -> int:
@@ -27,24 +28,24 @@ def create_popularity(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def read_interactions(
-    con: duckdb.DuckDBPyConnection, settings: Recommendations, as_of: datetime | None = None
+    con: duckdb.DuckDBPyConnection, settings: Recommendations, as_of: datetime, *, created: bool = False
 ) -> Columns:
-    """Columns of interactions: of the created table, or with ``as_of`` as they were at that date.
+    """Columns of interactions as of a date; with ``created`` from the table, which must be of that date.
 
-    Returns profile_index and item_index int32, weight float64 in units of the heaviest event type, recent_weight
-    float64, events int32, last_day int32 (days since 1970-01-01); rows in no particular order.
+    Returns profile_index and item_index int32, weight and recent_weight float64, events int32, last_day int32 (days
+    since 1970-01-01), and strength float64: the weight in units of one event of the heaviest type, but never more than
+    one such event at the time of the last one. Rows are in no particular order.
     """
-    source = "interactions" if as_of is None else f"({sql.read('interactions')})"
-    heaviest = max(settings.event_weights.values(), default=0.0) or 1.0
-    parameters: dict[str, Any] = {} if as_of is None else _parameters(settings, as_of)
     columns = con.execute(
         "SELECT profile_index, item_index, weight, recent_weight, events, "
-        f"(epoch_us(last_at) // 86400000000)::INTEGER AS last_day FROM {source} AS interactions",
-        parameters,
+        "(epoch_us(last_at) // 86400000000)::INTEGER AS last_day, "
+        "least(weight / $heaviest, pow(0.5, (epoch_us($as_of::TIMESTAMP) - epoch_us(last_at)) / 86400000000.0 "
+        "/ $half_life_days)) AS strength "
+        f"FROM {'interactions' if created else '(' + sql.read('interactions') + ')'} AS interactions",
+        {"heaviest": max(settings.event_weights.values(), default=0.0) or 1.0}
+        | {name: value for name, value in _parameters(settings, as_of).items() if not created or name in READ_AGAIN},
     ).fetchnumpy()
-    plain = {name: np.ma.getdata(values) for name, values in columns.items()}
-    plain["weight"] = plain["weight"] / heaviest
-    return plain
+    return {name: np.ma.getdata(values) for name, values in columns.items()}
 
 
 def read_window(con: duckdb.DuckDBPyConnection, settings: Recommendations, start: datetime) -> Columns:

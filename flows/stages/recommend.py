@@ -85,7 +85,7 @@ def train(
     source.create_interactions(con, wanted, as_of)
     source.create_popularity(con)
     sizes = _sizes(con)
-    interactions = _interactions(sizes, source.read_interactions(con, wanted))
+    interactions = _interactions(sizes, source.read_interactions(con, wanted, as_of, created=True))
     items = Items(*source.read_item_text(con))
     item_ids = [row[0] for row in con.execute("SELECT item_id FROM items ORDER BY item_index").fetchall()]
     threads = settings.pipeline.threads

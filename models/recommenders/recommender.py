@@ -26,7 +26,7 @@ def tile_rows(columns: int) -> int:
 class Recommender(ABC):
     """Hyper-parameters in ``__init__``, learned attributes end in ``_``, everything is scored from history rows.
 
-    A history is a CSR matrix (b, n_items) of weights like ``Interactions.weight``. Profiles that were trained on,
+    A history is a CSR matrix (b, n_items) of strengths like ``Interactions.matrix()``. Profiles that were trained on,
     held-out ones and sessions are all just rows. No result depends on the number of threads or on the order of input
     rows.
     """

@@ -20,14 +20,14 @@ def some(order: list[int]) -> Interactions:
 
 def test_any_order_of_rows_gives_the_same() -> None:
     ours, theirs = some([0, 1, 2, 3]), some([3, 1, 0, 2])
-    for name in ("indptr", "indices", "weight", "recent_weight", "events", "last_day", "popularity"):
+    for name in ("indptr", "indices", "weight", "recent_weight", "strength", "events", "last_day", "popularity"):
         assert getattr(ours, name).tobytes() == getattr(theirs, name).tobytes(), name
     assert ours.indptr.tolist() == [0, 1, 2, 4]
     assert ours.indices.tolist() == [3, 3, 0, 1]
     assert ours.last_day.tolist() == [20, 40, 30, 10]
 
 
-def test_matrix_counts_at_most_one_fresh_event() -> None:
+def test_strength_counts_at_most_one_fresh_event() -> None:
     assert some([0, 1, 2, 3]).matrix().toarray().tolist() == [[0, 0, 0, 1, 0], [0, 0, 0, 1, 0], [0.25, 0.5, 0, 0, 0]]
 
 

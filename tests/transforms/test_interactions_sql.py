@@ -106,12 +106,11 @@ def test_popularity_table_and_model_order_agree() -> None:
     con, _ = workbench()
     source.create_interactions(con, SETTINGS, AS_OF)
     assert source.create_popularity(con) == 30
-    columns = source.read_interactions(con, SETTINGS)
+    columns = source.read_interactions(con, SETTINGS, AS_OF, created=True)
     interactions = Interactions.from_columns(40, 30, **columns)
     listed = con.execute("SELECT item_id, score, profiles, events FROM popularity ORDER BY rank").fetchall()
     assert [int(row[0][1:]) for row in listed] == interactions.popularity_order().tolist()
     assert listed[-1][1:] == (0, 0, 0), "items that nobody wanted come last"
-    assert columns["weight"].max() < 3, "weights are in units of the heaviest event type"
 
 
 def test_reading_an_earlier_date_equals_the_table_of_that_date() -> None:
@@ -119,10 +118,26 @@ def test_reading_an_earlier_date_equals_the_table_of_that_date() -> None:
     cut = AS_OF - timedelta(days=30)
     direct = source.read_interactions(con, SETTINGS, cut)
     source.create_interactions(con, SETTINGS, cut)
-    stored = source.read_interactions(con, SETTINGS)
+    stored = source.read_interactions(con, SETTINGS, cut, created=True)
     ours, theirs = (Interactions.from_columns(40, 30, **columns) for columns in (direct, stored))
     assert ours.weight.tobytes() == theirs.weight.tobytes()
+    assert ours.strength.tobytes() == theirs.strength.tobytes()
     assert ours.last_day.tobytes() == theirs.last_day.tobytes()
+
+
+def test_strength_is_at_most_one_heaviest_event_at_the_time_of_the_last() -> None:
+    con, rows = workbench()
+    columns = source.read_interactions(con, SETTINGS, AS_OF)
+    expected = plain(rows, AS_OF)
+    last: dict[tuple[int, int], datetime] = {}
+    for _, kind, profile, item, created_at in rows:
+        if kind in SETTINGS.event_weights and item is not None:
+            pair = int(profile[1:]), int(item[1:])
+            last[pair] = max(created_at, last.get(pair, created_at))
+    pairs = zip(columns["profile_index"].tolist(), columns["item_index"].tolist(), strict=True)
+    for pair, strength in zip(pairs, columns["strength"].tolist(), strict=True):
+        fresh = 0.5 ** ((AS_OF - last[pair]).total_seconds() / 86400 / 90)
+        assert strength == pytest.approx(min(expected[pair][0] / 4, fresh), abs=1e-8)
 
 
 def test_window_and_cut() -> None:
@@ -144,7 +159,9 @@ def test_no_events_give_empty_tables() -> None:
     con.execute("DELETE FROM events")
     assert source.create_interactions(con, SETTINGS, AS_OF) == 0
     assert source.create_popularity(con) == 30
-    assert Interactions.from_columns(40, 30, **source.read_interactions(con, SETTINGS)).entries == 0
+    assert (
+        Interactions.from_columns(40, 30, **source.read_interactions(con, SETTINGS, AS_OF, created=True)).entries == 0
+    )
 
 
 def test_item_text() -> None:
