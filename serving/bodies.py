@@ -13,9 +13,7 @@ from serving.queries import MAX_AMOUNT, MAX_EXCLUDE
 MAX_EVENTS = 500
 MAX_PROPERTIES = 200
 _FORBIDDEN = re.compile(r"[,\x00-\x1f\x7f]")
-_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?\s?(Z|[+-]\d\d:?\d\d)?", re.ASCII
-)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d:?\d\d))?)?", re.ASCII)
 
 
 def _id(text: str) -> str:
@@ -38,7 +36,7 @@ def utc(text: str) -> str:
             moment = moment.astimezone(UTC)
         except OverflowError:
             raise ValueError("is out of range") from None
-    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment.year >= 1000 else f"{moment:0>19%Y-%m-%d %H:%M:%S}"
+    return moment.replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 Id = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_id), BeforeValidator(_whole_number_as_text)]

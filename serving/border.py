@@ -68,7 +68,7 @@ class Border:
             body = await self._body(scope, receive)
             await self._inner(scope, _replay(body, receive), counted)
         except Refusal as refusal:
-            await refuse(counted, refusal, self._service)
+            await respond(counted, refusal.status, refusal.body(self._service.stamp()), refusal.headers)
         except _Gone:
             status = 499
         self._metrics.request(route, min(status, 599), perf_counter() - began)
@@ -116,18 +116,6 @@ class Border:
 
 class _Gone(Exception):  # noqa: N818
     """The client went away before its request was complete."""
-
-
-async def refuse(send: Send, refusal: Refusal, service: Service) -> None:
-    """Send a refusal."""
-    more: tuple[tuple[bytes, bytes], ...] = ()
-    if refusal.status == 401:
-        more = ((b"www-authenticate", b"Bearer"),)
-    elif refusal.status == 503:
-        more = ((b"retry-after", b"1"),)
-    elif refusal.status in (408, 413):
-        more = ((b"connection", b"close"),)
-    await respond(send, refusal.status, refusal.body(service.stamp()), more=more)
 
 
 def _check_media_type(scope: Scope, given: bytes) -> None:

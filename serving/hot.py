@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from time import perf_counter
 
-from serving.asgi import JSON, Scope, Send
+from serving.asgi import Scope, Send, respond
 from serving.auth import authorize
 from serving.metrics import Metrics
 from serving.refusals import Refusal
@@ -18,6 +18,8 @@ log = logging.getLogger("nightloom.serving")
 
 PREFIX = "/v1/recommendations/profiles/"
 ROUTE = "recommendations_profile"
+
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class HotPath:
@@ -29,23 +31,19 @@ class HotPath:
 
     async def __call__(self, scope: Scope, send: Send) -> None:
         began = perf_counter()
-        status, body = self._answer(scope)
-        await send({
-            "type": "http.response.start", "status": status,
-            "headers": [(b"content-type", JSON), (b"content-length", b"%d" % len(body))],
-        })
-        await send({"type": "http.response.body", "body": body})
+        status, body, more = self._answer(scope)
+        await respond(send, status, body, more)
         self._metrics.request(ROUTE, status, perf_counter() - began)
 
-    def _answer(self, scope: Scope) -> tuple[int, bytes]:
+    def _answer(self, scope: Scope) -> tuple[int, bytes, Headers]:
         service = self._service
         try:
             view = service.live.view()
             authorize(scope["headers"], service.live.keys, "read")
-            return 200, service.recommend_profile(scope["path"][len(PREFIX) :], scope["query_string"], view)
+            return 200, service.recommend_profile(scope["path"][len(PREFIX) :], scope["query_string"], view), ()
         except Refusal as refusal:
-            return refusal.status, refusal.body(service.stamp())
+            return refusal.status, refusal.body(service.stamp()), refusal.headers
         except Exception:
             log.exception("a lookup failed")
             fault = Refusal(500, "internal", "the endpoint failed to answer", "its log says why")
-            return 500, fault.body(service.stamp())
+            return 500, fault.body(service.stamp()), ()

@@ -32,6 +32,20 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
         return b'{"error":' + orjson.dumps(error) + b"," + stamp + b"}"
 
 
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Headers that go with the status, beside those of every answer."""
+        return HEADERS.get(self.status, ())
+
+
+HEADERS: dict[int, tuple[tuple[bytes, bytes], ...]] = {
+    401: ((b"www-authenticate", b"Bearer"),),
+    408: ((b"connection", b"close"),),
+    413: ((b"connection", b"close"),),
+    503: ((b"retry-after", b"1"),),
+}
+
+
 def invalid(field: str, message: str, hint: str = "") -> Refusal:
     """A parameter or a member of the body is not what it must be."""
     return Refusal(422, "invalid", f"{field}: {message}", hint, field)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -172,12 +172,13 @@ def _operations(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
 
 def _errors(app: FastAPI, service: Service) -> None:
-    def answer(refusal: Refusal, headers: dict[str, str] | None = None) -> Response:
+    def answer(refusal: Refusal, more: Mapping[str, str] | None = None) -> Response:
+        headers = {name.decode(): value.decode() for name, value in refusal.headers} | dict(more or {})
         return Json(refusal.body(service.stamp()), status_code=refusal.status, headers=headers)
 
     @app.exception_handler(Refusal)
     async def refused(_request: Request, refusal: Refusal) -> Response:
-        return answer(refusal, {"Retry-After": "1"} if refusal.status == 503 else None)
+        return answer(refusal)
 
     @app.exception_handler(RequestValidationError)
     async def misshapen(_request: Request, error: RequestValidationError) -> Response:
@@ -185,7 +186,7 @@ def _errors(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(HTTPException)
     async def unroutable(request: Request, error: HTTPException) -> Response:
-        return answer(_http_refusal(request, error), dict(error.headers or {}))
+        return answer(_http_refusal(request, error), error.headers)
 
     @app.exception_handler(Exception)
     async def failed(_request: Request, _error: Exception) -> Response:

@@ -1,0 +1,92 @@
+"""A workspace with a made-up run, and endpoints on real ports."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from benchmarks.synthetic_run import write_run
+from contracts.settings import Settings
+from serving.app import Endpoint
+from store.journal import Journal
+from store.layout import Layout
+
+PROFILES, ITEMS, WIDTH = 120, 70, 10
+Serve = Callable[..., AbstractContextManager[httpx.Client]]
+
+
+@dataclass
+class Workspace:
+    """A workspace whose run r1 is published."""
+
+    layout: Layout
+    settings: Settings
+    journal: Journal
+
+    def add_run(self, run_id: str, seed: int, *, promote: bool = True) -> None:
+        """Write another run; with ``promote`` it holds everything written so far."""
+        watermark = self.journal.last_seq()
+        write_run(self.layout, run_id, PROFILES, ITEMS, WIDTH, seed, self.settings)
+        self.journal.record_run(run_id, "building")
+        if promote:
+            self.journal.promote(run_id, watermark, "test")
+
+    def key(self, role: Any) -> dict[str, str]:
+        """Headers with a new key."""
+        return {"Authorization": f"Bearer {self.journal.create_key(role, 'test')}"}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    settings = Settings()
+    settings = dataclasses.replace(settings, serving=dataclasses.replace(settings.serving, max_body_bytes=200_000))
+    layout = Layout(tmp_path)
+    layout.create()
+    with Journal.open(layout, settings) as journal:
+        made = Workspace(layout, settings, journal)
+        made.add_run("r1", seed=1)
+        yield made
+
+
+@contextmanager
+def serving(endpoint: Endpoint) -> Iterator[str]:
+    """Serve an endpoint on a free port, in a thread; gives its address."""
+    config = uvicorn.Config(endpoint, log_level="warning", access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        try:
+            give_up = time.monotonic() + 20
+            while not server.started and thread.is_alive() and time.monotonic() < give_up:
+                time.sleep(0.005)
+            assert server.started
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+@pytest.fixture
+def serve(workspace: Workspace) -> Serve:
+    """``with serve(role="read", hot=False) as client``: an endpoint and a client with a key of that role."""
+
+    @contextmanager
+    def start(role: str = "write", **options: Any) -> Iterator[httpx.Client]:
+        endpoint = Endpoint(workspace.layout, workspace.settings, **options)
+        with serving(endpoint) as address, httpx.Client(base_url=address, headers=workspace.key(role), timeout=20) as client:
+            yield client
+
+    return start
