@@ -112,7 +112,7 @@ class _Rewriter(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self.dropping:
-            self.parts.append(escape(data, quote=False))
+            self.parts.append(escape(data))
 
 
 def _attribute(name: str, value: str | None) -> str:

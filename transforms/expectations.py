@@ -131,10 +131,15 @@ def _write_docs(context: Any, docs: Path) -> None:
             result.expectation_config.kwargs.update(_escaped(result.expectation_config.kwargs))
         results.set(key=key, value=outcome)
     suite = context.suites.get(_NAME)
-    for rule in suite.expectations:
-        if hasattr(rule, "value_set"):
-            rule.value_set = _escaped(rule.value_set)
-    context.suites.add_or_update(suite)
+    unsafe = [
+        rule
+        for rule in suite.expectations
+        if _escaped(getattr(rule, "value_set", None)) != getattr(rule, "value_set", None)
+    ]
+    for rule in unsafe:
+        rule.value_set = _escaped(rule.value_set)
+    if unsafe:  # storing a suite again is dear
+        context.suites.add_or_update(suite)
     context.add_data_docs_site(_NAME, _site(docs))
     context.build_data_docs(site_names=[_NAME])
 

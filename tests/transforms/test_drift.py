@@ -10,8 +10,10 @@ from contracts.features import DriftRule
 from transforms.drift import chance_psi, measure, psi
 from transforms.feature_snapshot import describe
 
+RULE = DriftRule()
 
-def compared(before: str, now: str, rule: DriftRule = DriftRule(), threads: int = 1) -> dict[tuple[str, str], tuple]:
+
+def compared(before: str, now: str, rule: DriftRule = RULE, threads: int = 1) -> dict[tuple[str, str], tuple]:
     """Drift between two SELECTs, as {(feature, statistic): (value, threshold, drifted)}."""
     with duckdb.connect(config={"threads": threads}) as con:
         con.execute(f"CREATE TABLE before AS {before}")
@@ -38,8 +40,10 @@ def test_chance_psi_is_near_the_chi_square_quantile():
 
 
 def test_equal_runs_do_not_drift():
-    same = "SELECT 'p' || i AS profile_id, i % 17 AS n, i * 0.5 AS d, i % 2 = 0 AS b, ['x', 'y'][1 + i % 2] AS s FROM range(1000) t(i)"
-    same = same.replace("['x', 'y'][1", "(['x', 'y'])[1")
+    same = (
+        "SELECT 'p' || i AS profile_id, i % 17 AS n, i * 0.5 AS d, i % 2 = 0 AS b, (['x', 'y'])[1 + i % 2] AS s "
+        "FROM range(1000) t(i)"
+    )
     found = compared(same, same)
     assert {value for value, _, _ in found.values()} == {0.0}
     assert {feature for feature, _ in found} == {"(table)", "n", "d", "b", "s"}
@@ -58,7 +62,10 @@ def test_a_shift_of_a_known_size():
 
 def test_missing_values_and_new_categories():
     before = "SELECT 'p' || i AS profile_id, 'a' AS s, 1 AS n FROM range(1000) t(i)"
-    now = "SELECT 'p' || i AS profile_id, CASE WHEN i % 2 = 0 THEN 'b' END AS s, CASE WHEN i % 4 = 0 THEN 1 END AS n FROM range(1000) t(i)"
+    now = (
+        "SELECT 'p' || i AS profile_id, CASE WHEN i % 2 = 0 THEN 'b' END AS s, CASE WHEN i % 4 = 0 THEN 1 END AS n "
+        "FROM range(1000) t(i)"
+    )
     found = compared(before, now)
     assert found["s", "missing"] == (0.5, 0.1, True)
     assert found["n", "missing"] == (0.75, 0.1, True)
@@ -72,7 +79,8 @@ def test_chance_alone_is_no_drift():
         sizes = [draw.choice([10, 30, 100]) for _ in range(2)]
         before, now = (
             f"SELECT 'p' || i AS profile_id, hash(i, {seed}, {salt}) % 1000 / 10.0::DOUBLE AS d, "
-            f"CASE WHEN hash(i, {seed}, {salt}, 1) % 3 > 0 THEN 'c' || hash(i, {seed}, {salt}, 2) % 5 END AS s FROM range({size}) t(i)"
+            f"CASE WHEN hash(i, {seed}, {salt}, 1) % 3 > 0 THEN 'c' || hash(i, {seed}, {salt}, 2) % 5 END AS s "
+            f"FROM range({size}) t(i)"
             for salt, size in enumerate(sizes)
         )
         found = compared(before, now)
@@ -82,7 +90,8 @@ def test_chance_alone_is_no_drift():
 def test_infinite_and_huge_values_neither_break_nor_count():
     before = "SELECT 'p' || i AS profile_id, (i % 10)::DOUBLE AS d FROM range(1000) t(i)"
     now = (
-        "SELECT 'p' || i AS profile_id, CASE i WHEN 0 THEN 'inf'::DOUBLE WHEN 1 THEN 'nan'::DOUBLE WHEN 2 THEN 1e308 ELSE i % 10 END AS d "
+        "SELECT 'p' || i AS profile_id, "
+        "CASE i WHEN 0 THEN 'inf'::DOUBLE WHEN 1 THEN 'nan'::DOUBLE WHEN 2 THEN 1e308 ELSE i % 10 END AS d "
         "FROM range(1000) t(i)"
     )
     found = compared(before, now)
@@ -91,7 +100,9 @@ def test_infinite_and_huge_values_neither_break_nor_count():
     assert not found["d", "psi"][2]
 
 
-@pytest.mark.parametrize("now", ["SELECT 'p' AS profile_id, 1 AS n, 'a' AS s", "SELECT 'p' AS profile_id, 1 AS n, 'a' AS s WHERE false"])
+@pytest.mark.parametrize(
+    "now", ["SELECT 'p' AS profile_id, 1 AS n, 'a' AS s", "SELECT 'p' AS profile_id, 1 AS n, 'a' AS s WHERE false"]
+)
 def test_one_row_and_no_row(now):
     found = compared("SELECT 'p' AS profile_id, 1 AS n, 'a' AS s", now)
     assert not [key for key, (_, _, drifted) in found.items() if drifted and key[0] != "(table)"]
@@ -101,5 +112,7 @@ def test_one_row_and_no_row(now):
 def test_order_and_threads_change_no_bit():
     body = "SELECT 'p' || i AS profile_id, sqrt(i) * 1e3 AS d, 'c' || (i % 70) AS s FROM range(300000) t(i)"
     one = compared(body, f"SELECT * REPLACE (d * 1.01 AS d) FROM ({body}) ORDER BY hash(profile_id)", threads=1)
-    two = compared(f"SELECT * FROM ({body}) ORDER BY d DESC", f"SELECT * REPLACE (d * 1.01 AS d) FROM ({body})", threads=4)
+    two = compared(
+        f"SELECT * FROM ({body}) ORDER BY d DESC", f"SELECT * REPLACE (d * 1.01 AS d) FROM ({body})", threads=4
+    )
     assert one == two

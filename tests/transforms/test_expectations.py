@@ -115,7 +115,9 @@ def judged(tmp_path_factory):
     return world, outcome
 
 
-@pytest.mark.parametrize(("rule", "name", "condition"), RULES, ids=lambda value: str(getattr(value, "name", value))[:40])
+@pytest.mark.parametrize(
+    ("rule", "name", "condition"), RULES, ids=lambda value: str(getattr(value, "name", value))[:40]
+)
 def test_every_rule_lists_exactly_the_failing_profiles(judged, rule, name, condition):
     world, outcome = judged
     result, failing = outcome[rule]
@@ -140,7 +142,9 @@ def test_what_is_checked_without_being_asked(tmp_path):
     assert world.failing("recency_days: finite") == world.ids("i % 10 = 1")
     assert world.failing("profile_data>>age: type") == world.ids("i % 50 = 0")
     assert results["profile_id: unique"].severity == results["profile_id: required"].severity == "block"
-    values = world.con.execute("SELECT DISTINCT value FROM check_failures WHERE expectation = 'profile_data>>age: type'")
+    values = world.con.execute(
+        "SELECT DISTINCT value FROM check_failures WHERE expectation = 'profile_data>>age: type'"
+    )
     assert values.fetchall() == [("old",)]
 
 
@@ -164,7 +168,9 @@ def test_no_profile_and_one_profile(tmp_path, limit):
     world = World(tmp_path, f"{FEATURES} LIMIT {limit} OFFSET 3")
     spec = FeatureSpec((FeatureRule("profile_data>>plan", required=True, values=("gold", "x")),), TableRule(min_rows=1))
     results = world.check(spec)
-    assert {name for name, result in results.items() if not result.passed} == (set() if limit else {"(table): row_count"})
+    assert {name for name, result in results.items() if not result.passed} == (
+        set() if limit else {"(table): row_count"}
+    )
     assert results["(table): row_count"].observed == f"{limit} profiles"
 
 
@@ -173,7 +179,12 @@ def test_the_order_of_rows_changes_nothing(tmp_path):
     for order in ("profile_id", "hash(profile_id)"):
         world = World(tmp_path, f"SELECT * FROM ({FEATURES}) ORDER BY {order}")
         world.check(FeatureSpec((FeatureRule("profile_data>>plan", values=("gold",)),)))
-        tables.append([world.con.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for name in ("checks", "check_failures")])
+        tables.append(
+            [
+                world.con.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall()
+                for name in ("checks", "check_failures")
+            ]
+        )
     assert tables[0] == tables[1]
 
 
@@ -190,7 +201,9 @@ def test_without_the_shim_great_expectations_cannot_read_duckdb(tmp_path, monkey
 
 def test_an_errored_metric_is_an_error_and_not_bad_data(tmp_path):
     duckdb.sql("SELECT 'p' AS profile_id, 'text' AS plan").write_parquet(str(tmp_path / "snap.parquet"))
-    wrong = Check("plan: range", "plan", "range", "warn", "at least 0", column="plan", kind="between", arguments={"min_value": 0})
+    wrong = Check(
+        "plan: range", "plan", "range", "warn", "at least 0", column="plan", kind="between", arguments={"min_value": 0}
+    )
     with pytest.raises(NightloomError, match="'plan: range' could not be computed"):
         validate(tmp_path / "snap.parquet", [wrong], run_id="r", as_of=AS_OF)
 
@@ -204,8 +217,32 @@ def test_a_missing_snapshot_is_our_error(tmp_path):
 def test_two_counts_that_disagree_are_an_error(tmp_path):
     world = World(tmp_path)
     world.con.execute(f"COPY (SELECT * FROM profile_features) TO '{tmp_path}/snap.parquet'")
-    honest = Check("events: range", "events", "range", "warn", "", '"events"', '"events" < 0', "events", "", "between", {"min_value": 0})
-    lying = Check("events: range", "events", "range", "warn", "", '"events"', '"events" < -1', "events", "", "between", {"min_value": 0})
+    honest = Check(
+        "events: range",
+        "events",
+        "range",
+        "warn",
+        "",
+        '"events"',
+        '"events" < 0',
+        "events",
+        "",
+        "between",
+        {"min_value": 0},
+    )
+    lying = Check(
+        "events: range",
+        "events",
+        "range",
+        "warn",
+        "",
+        '"events"',
+        '"events" < -1',
+        "events",
+        "",
+        "between",
+        {"min_value": 0},
+    )
     verdicts = validate(tmp_path / "snap.parquet", [honest], run_id="r", as_of=AS_OF)
     check_results.create_tables(world.con)
     relation = f"read_parquet('{tmp_path}/snap.parquet')"

@@ -41,7 +41,13 @@ def test_every_key_arrives():
     assert parse_features(document, "f").spec == FeatureSpec(
         features=(
             FeatureRule(
-                "profile_data>>age", "integer", required=True, minimum=0.0, maximum=120.0, mostly=0.99, severity="quarantine"
+                "profile_data>>age",
+                "integer",
+                required=True,
+                minimum=0.0,
+                maximum=120.0,
+                mostly=0.99,
+                severity="quarantine",
             ),
             FeatureRule("profile_data>>email", "string", unique=True, regex="@", max_missing=0.5),
             FeatureRule("platform_info>>os", values=("ios", "android"), severity="block"),
@@ -88,10 +94,36 @@ def test_all_problems_are_told_at_once_with_their_place():
         assert any(part in line for line in told), part
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), lambda inner: (
-    st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
-        ["features", "table", "drift", "version", "learned", "min", "max", "in", "type", "regex", "mostly", "severity", "x"]
-    ), inner, max_size=4)), max_leaves=12))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "features",
+                        "table",
+                        "drift",
+                        "version",
+                        "learned",
+                        "min",
+                        "max",
+                        "in",
+                        "type",
+                        "regex",
+                        "mostly",
+                        "severity",
+                        "x",
+                    ]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
 def test_any_document_gives_a_spec_or_problems(document):
     parsed = parse_features(document, "f")
     assert (parsed.spec is None) == bool(parsed.problems)
