@@ -227,8 +227,11 @@ def _neighbour_source(
     target: Path,
     about: Mapping[str, Any],
 ) -> Recommender:
-    """The serving model where it knows neighbours, else item neighbours fitted for that alone."""
-    if serving.personal and not isinstance(serving, Carried):
+    """The serving model where it adds up neighbours itself, else item neighbours fitted for that alone.
+
+    Nearest factors, for one, made worse sessions than item neighbours wherever they were compared.
+    """
+    if serving.additive:
         return serving
     model = _make("neighbours", settings).fit(interactions, items, threads=settings.pipeline.threads)
     save_recommender(target / "models" / NEIGHBOURS, model, item_ids, dict(about))

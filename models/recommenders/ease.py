@@ -27,6 +27,8 @@ class Ease(Recommender):
     parameters: ClassVar[tuple[str, ...]] = ("regularization", "head")
     learned: ClassVar[tuple[str, ...]] = ("weights", "head_items")
 
+    additive = True
+
     weights_: Floats
     head_items_: Ints
 

@@ -35,6 +35,9 @@ class Recommender(ABC):
     parameters: ClassVar[tuple[str, ...]] = ()
     learned: ClassVar[tuple[str, ...]] = ()
     personal: ClassVar[bool] = True
+    """False when every history gets the same scores."""
+    additive: ClassVar[bool] = False
+    """True when scores are sums over the items of the history: then its neighbours say what its lists say."""
 
     n_items_: int
     order_: Ints

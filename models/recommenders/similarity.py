@@ -17,6 +17,8 @@ class ItemSimilarity(Recommender):
 
     learned: ClassVar[tuple[str, ...]] = ("similarity_data", "similarity_indices", "similarity_indptr")
 
+    additive = True
+
     similarity_data_: Any
     similarity_indices_: Any
     similarity_indptr_: Any
