@@ -40,7 +40,14 @@ class Verdict:
 
 
 def validate(
-    snapshot: Path, checks: Sequence[Check], *, run_id: str, as_of: datetime, docs: Path | None = None, threads: int = 1
+    snapshot: Path,
+    checks: Sequence[Check],
+    *,
+    run_id: str,
+    as_of: datetime,
+    docs: Path | None = None,
+    threads: int = 1,
+    memory_limit: str = "2GB",
 ) -> dict[str, Verdict]:
     """Validate all rows of a Parquet file and return one verdict per check name.
 
@@ -51,7 +58,7 @@ def validate(
     if not asked:
         return {}
     with _quiet(), _mapped():
-        verdicts = _run(snapshot, asked, run_id, as_of, docs, threads)
+        verdicts = _run(snapshot, asked, run_id, as_of, docs, {"threads": threads, "memory_limit": memory_limit})
     lost = [check.name for check in asked if check.name not in verdicts]
     if lost:
         raise NightloomError(
@@ -83,7 +90,7 @@ def expectation(check: Check) -> Any:
 
 
 def _run(
-    snapshot: Path, checks: Sequence[Check], run_id: str, as_of: datetime, docs: Path | None, threads: int
+    snapshot: Path, checks: Sequence[Check], run_id: str, as_of: datetime, docs: Path | None, limits: dict[str, Any]
 ) -> dict[str, Verdict]:
     import great_expectations as gx
 
@@ -93,7 +100,7 @@ def _run(
     context: Any = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     # In memory, so that no file is locked; the file's folder is a setting, so that no path shows in the Data Docs.
-    config = {"threads": threads, "file_search_path": str(snapshot.parent)}
+    config = {**limits, "file_search_path": str(snapshot.parent), "temp_directory": str(snapshot.parent / "spill")}
     source = context.data_sources.add_sql(
         "features", connection_string="duckdb:///:memory:", kwargs={"connect_args": {"config": config}}
     )

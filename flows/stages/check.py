@@ -113,8 +113,15 @@ def _check(
     now = _snapshot(con, suite, features, path)
     step()
     docs = target / "reports" / "data_docs"
+    pipeline = settings.pipeline
     verdicts = validate(
-        path, suite.checks, run_id=target.name, as_of=as_of, docs=docs, threads=settings.pipeline.threads
+        path,
+        suite.checks,
+        run_id=target.name,
+        as_of=as_of,
+        docs=docs,
+        threads=pipeline.threads,
+        memory_limit=pipeline.memory_limit,
     )
     step()
     results = check_results.record(con, now, suite.checks, verdicts)
