@@ -43,8 +43,11 @@ class Inputs:
     @property
     def numbers(self) -> tuple[str, ...]:
         """Names of the features that are numbers (booleans are 0 and 1)."""
-        counts = tuple(_count_name(event_type) for event_type in self.event_types)
-        return BUILT_IN + counts + tuple(one.name for one in self.attributes if one.kind != "string")
+        return (
+            BUILT_IN
+            + _count_names(self.event_types)
+            + tuple(one.name for one in self.attributes if one.kind != "string")
+        )
 
     @property
     def booleans(self) -> tuple[str, ...]:
@@ -82,16 +85,26 @@ def find_inputs(con: duckdb.DuckDBPyConnection, churn: Churn) -> Inputs:
             "SELECT key, min(type) FROM warehouse.property_types WHERE entity = 'profiles' GROUP BY key ORDER BY key"
         ).fetchall()
     )
-    taken = {*BUILT_IN, *(_count_name(one) for one in types)}
+    taken = [*BUILT_IN, *_count_names(types)]
     attributes = []
     for key in dict.fromkeys(churn.profile_features):
         kind: Kind = typed[key] if typed.get(key) in {"number", "boolean"} else "string"
-        attributes.append(Attribute(key, f"profile.{key}" if key in taken else key, kind))
+        free = key.lower() not in {name.lower() for name in taken}
+        taken.append(_unlike(taken, key if free else f"profile.{key}"))
+        attributes.append(Attribute(key, taken[-1], kind))
     return Inputs(types if len(types) > 1 else (), tuple(attributes))
 
 
-def _count_name(event_type: str) -> str:
-    return f"events.{event_type}"
+def _count_names(event_types: Sequence[str]) -> tuple[str, ...]:
+    names: list[str] = []
+    for event_type in event_types:
+        names.append(_unlike(names, f"events.{event_type}"))
+    return tuple(names)
+
+
+def _unlike(taken: Sequence[str], name: str) -> str:
+    """``name``, or with ``~`` appended until no other name is equal but for case, which DuckDB's columns ignore."""
+    return name if name.lower() not in {one.lower() for one in taken} else _unlike(taken, name + "~")
 
 
 def create_attributes(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
@@ -120,27 +133,33 @@ def create_attributes(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
     )
 
 
-def create_inputs(con: duckdb.DuckDBPyConnection, cut: datetime, churn: Churn, inputs: Inputs) -> None:
+def create_inputs(
+    con: duckdb.DuckDBPyConnection,
+    cut: datetime,
+    churn: Churn,
+    inputs: Inputs,
+    *,
+    profiles: str = "profiles",
+    events: str = "events",
+) -> None:
     """Create ``churn_inputs``: one row a profile with every feature of ``inputs`` at ``cut``; numbers are DOUBLE, null
-    missing.
+    missing. ``profiles`` and ``events`` as in ``create_profile_features``.
     """
-    create_profile_features(con, cut, churn, "churn_features")
+    create_profile_features(con, cut, churn, "churn_features", profiles=profiles, events=events)
+    columns = [identifier(name) for name in _count_names(inputs.event_types)]
     counts = "".join(
-        f", count(*) FILTER (event_type = {literal(one)})::DOUBLE AS {identifier(_count_name(one))}"
-        for one in inputs.event_types
+        f", count(*) FILTER (event_type = {literal(one)})::DOUBLE AS {column}"
+        for one, column in zip(inputs.event_types, columns, strict=True)
     )
     names = [
-        *(
-            f"coalesce(c.{identifier(_count_name(one))}, 0) AS {identifier(_count_name(one))}"
-            for one in inputs.event_types
-        ),
+        *(f"coalesce(c.{column}, 0) AS {column}" for column in columns),
         *(f"a.{identifier(one.name)}" for one in inputs.attributes),
     ]
     built_in = [f"f.{identifier(name)}::DOUBLE AS {identifier(name)}" for name in BUILT_IN]
     con.execute(
         f"CREATE OR REPLACE TABLE churn_inputs AS SELECT {', '.join(['f.profile_id', *built_in, *names])} "
         "FROM churn_features AS f JOIN churn_attributes AS a USING (profile_id) LEFT JOIN ("
-        f"SELECT profile_id{counts} FROM events WHERE created_at < $cut::TIMESTAMP GROUP BY profile_id"
+        f"SELECT profile_id{counts} FROM {identifier(events)} WHERE created_at < $cut::TIMESTAMP GROUP BY profile_id"
         ") AS c USING (profile_id) ORDER BY f.profile_id",
         {"cut": cut},
     )
@@ -171,15 +190,22 @@ def create_rows(
     """
     total = count(con, "SELECT count(*) FROM churn_labels")
     share = min(1.0, most_rows / max(total, 1))
+    con.execute(
+        "CREATE OR REPLACE TABLE churn_sample AS SELECT DISTINCT profile_id FROM churn_labels WHERE draw < $limit",
+        {"limit": int(np.ceil(share * DRAWS))},
+    )
+    for name in ("profiles", "events"):
+        con.execute(f"CREATE OR REPLACE TABLE churn_{name} AS FROM {name} SEMI JOIN churn_sample USING (profile_id)")
     con.execute("DROP TABLE IF EXISTS churn_rows")
     for number, age in enumerate(ages):
-        create_inputs(con, as_of - timedelta(days=age), churn, inputs)
-        select = (
-            "SELECT l.*, i.* EXCLUDE (profile_id) FROM churn_labels AS l JOIN churn_inputs AS i USING (profile_id) "
-            "WHERE l.snapshot = $number AND l.draw < $limit"
-        )
+        cut = as_of - timedelta(days=age)
+        create_inputs(con, cut, churn, inputs, profiles="churn_profiles", events="churn_events")
         head = "INSERT INTO churn_rows" if number else "CREATE TABLE churn_rows AS"
-        con.execute(f"{head} {select}", {"number": number, "limit": int(np.ceil(share * DRAWS))})
+        con.execute(
+            f"{head} SELECT l.*, i.* EXCLUDE (profile_id) FROM churn_labels AS l JOIN churn_inputs AS i "
+            "USING (profile_id) WHERE l.snapshot = $number",
+            {"number": number},
+        )
     return share
 
 

@@ -31,23 +31,32 @@ def literal(text: str) -> str:
 
 
 def create_profile_features(
-    con: duckdb.DuckDBPyConnection, as_of: datetime, churn: Churn, table: str = "profile_features"
+    con: duckdb.DuckDBPyConnection,
+    as_of: datetime,
+    churn: Churn,
+    table: str = "profile_features",
+    *,
+    profiles: str = "profiles",
+    events: str = "events",
 ) -> int:
     """Create ``table`` with the features of every profile from events before ``as_of``; returns its rows.
 
     Columns and meanings are those of ``profile_features`` in ``contracts.published``. ``as_of`` may lie before the
-    run's cut-off: a training snapshot is computed by the same SQL.
+    run's cut-off: a training snapshot is computed by the same SQL. ``profiles`` and ``events`` may name tables with a
+    part of the workbench's rows.
     """
-    return create_table(
-        con,
-        table,
-        "profile_features",
+    query = sql.read("profile_features")
+    if (profiles, events) != ("profiles", "events"):
+        query = f"WITH profiles AS (FROM {identifier(profiles)}), events AS (FROM {identifier(events)}) FROM ({query})"
+    con.execute(
+        f"CREATE OR REPLACE TABLE {identifier(table)} AS {query}",
         {
             "as_of": as_of,
             "activity_event_types": list(churn.activity_event_types),
             "amount_pointer": json_pointer(churn.amount_property),
         },
     )
+    return count(con, f"SELECT count(*) FROM {identifier(table)}")
 
 
 def create_table(con: duckdb.DuckDBPyConnection, table: str, file: str, parameters: dict[str, Any]) -> int:

@@ -387,6 +387,21 @@ def test_a_configured_key_may_be_named_as_a_feature_and_hold_quotes(con: duckdb.
     assert churn_inputs.inputs_of(con, as_of, churn, inputs, "nobody") is None
 
 
+def test_names_that_differ_only_in_case_stay_apart(con: duckdb.DuckDBPyConnection) -> None:
+    bench(
+        con,
+        [("p0", "charged", START), ("p0", "Visit", START), ("p0", "visit", START)],
+        START + DAY,
+        data={"p0": '{"age": "old", "Age": "young"}'},
+    )
+    churn = Churn(profile_features=("age", "Age"))
+    inputs = churn_inputs.find_inputs(con, churn)
+    row = churn_inputs.inputs_of(con, START + DAY, churn, inputs, "p0")
+    assert row is not None
+    assert [row[name] for name in inputs.texts] == ["old", "young"]
+    assert [row[name] for name in inputs.numbers if name.startswith("events.")] == [1.0, 1.0, 1.0]
+
+
 def test_the_report_counts_as_the_contract_says(con: duckdb.DuckDBPyConnection) -> None:
     as_of = START + 100 * DAY
     bench(
