@@ -45,7 +45,7 @@ def plain_text(path: Path, scratch: Path) -> Iterator[Path]:
     scratch.mkdir(parents=True, exist_ok=True)
     try:
         if kind:
-            target = scratch / f"plain-{path.name[:100]}"
+            target = scratch / "plain"
             _expand(path, target, kind)
             yield target
         else:

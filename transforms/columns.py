@@ -44,7 +44,8 @@ def clean(name: str, sql: str, type_name: str, value: str) -> tuple[str, Cell]:
     if base.endswith("[]") or base.startswith("LIST"):
         return _list(name, sql, base, value)
     if base in _INTEGERS:
-        return f"CAST({sql} AS HUGEINT)", Cell(name, value, "number", whole=True)
+        wide = "HUGEINT" if base in ("HUGEINT", "UHUGEINT", "UBIGINT") else "BIGINT"
+        return f"CAST({sql} AS {wide})", Cell(name, value, "number", whole=True)
     if base == "FLOAT":
         return f"CAST(nullif(CAST({sql} AS VARCHAR), 'nan') AS DOUBLE)", Cell(name, value, "number")
     if base == "DOUBLE":

@@ -10,6 +10,7 @@ from contracts.definitions import Entity, PropertyType
 from transforms import event_rows, item_rows, profile_rows
 from transforms.cells import literal
 from transforms.layouts import Fault, Fields
+from transforms.properties import json_key
 from transforms.terms import Terms
 
 _BUILDERS = {"profiles": profile_rows.build, "items": item_rows.build, "events": event_rows.build}
@@ -39,7 +40,7 @@ def prepare(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Che
         f"CREATE OR REPLACE TEMP TABLE prepared AS SELECT *{built.after} "
         f"FROM (SELECT ordinal, {built.select}, CASE WHEN {casts} THEN NULL ELSE {fields.skip} END AS skip_rule, {bad} AS bad FROM {relation})"
     )
-    return Checked(fields.entity, relation, faults, built.learned)
+    return Checked(fields.entity, relation, faults, built.learned and _with_values(con, fields.entity, built.learned))
 
 
 def find_broken(con: duckdb.DuckDBPyConnection, checked: Checked) -> None:
@@ -72,3 +73,18 @@ def skips(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
         (str(rule), int(rows))
         for rule, rows in con.execute("SELECT skip_rule, count(*) FROM prepared WHERE skip_rule IS NOT NULL GROUP BY 1 ORDER BY 1").fetchall()
     ]
+
+
+def _with_values(
+    con: duckdb.DuckDBPyConnection, entity: Entity, learned: tuple[tuple[str, str, PropertyType], ...]
+) -> tuple[tuple[str, str, PropertyType], ...]:
+    """Those of the types whose key has a value in a good row."""
+    # A quote inside a JSON string is escaped, so '"key":' cannot stand there.
+    counts = []
+    for parent, key, _ in learned:
+        held = "properties" if entity != "profiles" else "profile_data || platform_info"
+        of_type = f" AND event_type = {literal(parent)}" if entity == "events" else ""
+        counts.append(f"count(*) FILTER (contains({held}, {literal(json_key(key))}){of_type})")
+    row = con.execute(f"SELECT {', '.join(counts)} FROM prepared WHERE NOT bad AND skip_rule IS NULL").fetchone()
+    assert row is not None
+    return tuple(one for one, rows in zip(learned, row, strict=True) if rows)

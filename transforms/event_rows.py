@@ -75,37 +75,30 @@ def _properties(fields: Fields) -> list[Property]:
 def _types(
     con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms, found: Sequence[Property], event_type: Cell
 ) -> tuple[list[_Typed], list[tuple[str, str, PropertyType]]]:
-    """Types of every property under every event type of the file, and those to register."""
+    """Types of every property under every event type of the file, and those to register if they have a value."""
     if not found:
         return [], []
-    counts = []
-    for prop in found:
-        v = prop.cell.value
-        counts.append(f"count({v})")
-        if prop.cell.kind == "text" and prop.key not in _TEXT_KEYS and prop.key not in fields.declared:
-            counts.append(f"count(*) FILTER ({cells.is_number(v)}), count(*) FILTER ({cells.is_boolean(v, short=False)})")
-        else:
-            counts.append("0, 0")
-    rows = con.execute(f"SELECT {event_type.text} AS t, {', '.join(counts)} FROM {fields.relation} GROUP BY t").fetchall()
-    present_types = sorted(str(row[0]) for row in rows if row[0] is not None and row[0] in terms.event_types)
+    rows = con.execute(f"SELECT DISTINCT {event_type.text} AS t FROM {fields.relation}").fetchall()
+    present_types = sorted(str(name) for (name,) in rows if name in terms.event_types)
+
+    def settled(name: str, key: str) -> PropertyType | None:
+        if key in _TEXT_KEYS:
+            return "string"
+        return fields.declared.get(key) or terms.types.get((name, key)) or ("string" if name == "charged" and fields.plain else None)
+
+    unsettled = [prop for prop in found if any(settled(name, prop.key) is None for name in present_types)]
+    own = {id(prop): decided.type for prop, decided in zip(unsettled, properties.decide(con, fields.relation, unsettled, {}), strict=True)}
     typed: list[_Typed] = []
     learned: list[tuple[str, str, PropertyType]] = []
-    for at, prop in enumerate(found):
-        present, numbers, booleans = (sum(int(row[1 + 3 * at + place]) for row in rows) for place in range(3))
-        own: PropertyType = properties.own_type(prop.cell)
-        if prop.cell.kind == "text" and present:
-            own = "number" if numbers >= properties.SHARE * present else "boolean" if booleans >= properties.SHARE * present else "string"
+    for prop in found:
+        other = own.get(id(prop), "string")
         by_type = {}
         for name in present_types:
-            settled = fields.declared.get(prop.key) or terms.types.get((name, prop.key))
-            if prop.key in _TEXT_KEYS:
-                settled = "string"
-            chosen: PropertyType = settled or ("string" if name == "charged" and fields.plain else own)
-            by_type[name] = replace(prop, type=chosen, settled=settled is not None)
-            held = next((int(row[1 + 3 * at]) for row in rows if row[0] == name), 0)
-            if held and (name, prop.key) not in terms.types:
-                learned.append((name, prop.key, chosen))
-        typed.append(_Typed(prop, by_type, replace(prop, type="string" if prop.key in _TEXT_KEYS else own)))
+            fixed = settled(name, prop.key)
+            by_type[name] = replace(prop, type=fixed or other, settled=fixed is not None)
+            if (name, prop.key) not in terms.types:
+                learned.append((name, prop.key, fixed or other))
+        typed.append(_Typed(prop, by_type, replace(prop, type=other)))
     return typed, learned
 
 

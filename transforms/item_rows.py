@@ -46,7 +46,7 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
         f"{properties.json_object([(prop.key, properties.json_value(prop)) for prop in typed])} AS properties, "
         f"{dates(fields.fields, fields.updated_at, terms)}"
     )
-    return Built(relation, select, tuple(checks), learned(con, fields.relation, typed, {key for _, key in terms.types}))
+    return Built(relation, select, tuple(checks), learned(typed, terms.types))
 
 
 def _price(cell: Cell | None, *, required: bool) -> tuple[str, list[Fault]]:

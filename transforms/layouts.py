@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
@@ -113,7 +113,7 @@ def mapped(con: duckdb.DuckDBPyConnection, staged: Staged, source: Source, mappi
                           hint=f"the file has {', '.join(names)}; correct the file or definitions/sources")
     wanted = {name.lower(): type_name for name, type_name in source.read.types}
     columns, first = [], []
-    casts: list[tuple[str, str, str]] = []
+    casts: list[tuple[str, Cell, str]] = []
     for cell in staged.cells:
         type_name = wanted.get(cell.name.lower())
         if type_name is None:
@@ -121,8 +121,8 @@ def mapped(con: duckdb.DuckDBPyConnection, staged: Staged, source: Source, mappi
             continue
         columns.append(f"TRY_CAST({_castable(cell, type_name)} AS {type_name}) AS {quoted(cell.name)}")
         if cell.name.lower() in {name.lower() for name in used}:
-            casts.append((cell.name, cell.value, type_name))
-            columns.append(f"{cell.text} AS {quoted('raw ' + cell.name)}")
+            casts.append((cell.name, cell, type_name))
+            columns.append(f"{cell.value} AS {quoted('raw ' + cell.name)}")
     inner = f"(SELECT ordinal, {', '.join(columns)} FROM {staged.relation})"
     outputs: list[tuple[str, str]] = [
         *((target, _with_default(sql, mapping, target)) for target, sql in mapping.columns),
@@ -136,26 +136,32 @@ def mapped(con: duckdb.DuckDBPyConnection, staged: Staged, source: Source, mappi
     except duckdb.Error as error:
         raise DropRefused(f"the mapping {source.name!r} does not fit the file: {str(error).splitlines()[0]}", rule="bad_mapping",
                           hint="correct the expression or declare read.types in definitions/sources") from error
-    selected, targets = [], {}
+    selected, raw, targets = [], [], {}
     for at, ((target, sql), type_name) in enumerate(zip(outputs, types, strict=True)):
-        cleaned, cell = clean(target, sql, type_name, f"m{at}")
+        # In a layer of its own: cleaning names its value several times.
+        raw.append(f"{sql} AS o{at}")
+        cleaned, cell = clean(target, f"o{at}", type_name, f"m{at}")
         selected.append(f"{cleaned} AS m{at}")
         targets[target] = cell
     skips = [*((RowRule("where", f"({mapping.where}\n) IS NOT TRUE"),) if mapping.where else ()), *mapping.skip]
     cases = " ".join(f"WHEN ({rule.when}\n) THEN {literal(rule.rule)}" for rule in skips)
-    selected.append(f"{f'CASE {cases} END' if cases else 'CAST(NULL AS VARCHAR)'} AS skip_rule")
-    for at, (name, _, _) in enumerate(casts):
-        selected.append(f"{quoted('raw ' + name)} IS NOT NULL AND {quoted(name)} IS NULL AS cast{at}, {quoted('raw ' + name)} AS castraw{at}")
+    selected.append("skip_rule")
+    raw.append(f"{f'CASE {cases} END' if cases else 'CAST(NULL AS VARCHAR)'} AS skip_rule")
+    for at, (name, cell, _) in enumerate(casts):
+        delivered = replace(cell, value=quoted("raw " + name))
+        selected.append(f"cast{at}, castraw{at}")
+        raw.append(f"{delivered.value} IS NOT NULL AND {quoted(name)} IS NULL AS cast{at}, {delivered.text} AS castraw{at}")
         first.append(Fault("bad_type", name, f"cast{at}", f"castraw{at}", f"is not of the declared type {casts[at][2]}; correct the value"))
     faults = []
     for at, rule in enumerate(mapping.quarantine):
-        selected.append(f"coalesce(({rule.when}\n), false) AS rule{at}")
+        selected.append(f"rule{at}")
+        raw.append(f"coalesce(({rule.when}\n), false) AS rule{at}")
         faults.append(Fault(rule.rule, "", f"rule{at}", "CAST(NULL AS VARCHAR)", rule.reason or f"the mapping's rule {rule.rule} holds it back"))
     fields = {target: cell for target, cell in targets.items() if "." not in target and target != "updated_at"}
     properties = tuple(
         Property(parent, key, cell) for target, cell in targets.items() for parent, dot, key in [target.partition(".")] if dot
     )
-    relation = f"(SELECT ordinal, {', '.join(selected)} FROM {inner})"
+    relation = f"(SELECT ordinal, {', '.join(selected)} FROM (SELECT ordinal, {', '.join(raw)} FROM {inner}))"
     return Fields(
         mapping.entity, relation, fields, properties, dict(mapping.types), "skip_rule", tuple(first), tuple(faults),
         targets.get("updated_at"), plain=False, latest=mapping.on_repeat == "latest", create_profiles=mapping.create_profiles,

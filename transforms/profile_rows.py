@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -56,10 +56,9 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
         f"found_id AS profile_id, customer_key AS customer_id, {charged} AS has_charged, {status} AS status, "
         f"{maps['profile_data']} AS profile_data, {maps['platform_info']} AS platform_info, {dates(fields.fields, fields.updated_at, terms)}"
     )
-    learned = _learned(con, fields, typed, terms.types)
     if not fields.plain:
         checks.extend(date_faults(fields))
-    return Built(relation, select, tuple(checks), learned)
+    return Built(relation, select, tuple(checks), learned(typed, terms.types))
 
 
 def _charged(cell: Cell | None) -> tuple[str, str]:
@@ -94,20 +93,7 @@ def date_faults(fields: Fields) -> list[Fault]:
     return found
 
 
-def _learned(
-    con: duckdb.DuckDBPyConnection, fields: Fields, typed: list[properties.Property], known: Mapping[tuple[str, str], PropertyType]
-) -> tuple[tuple[str, str, PropertyType], ...]:
-    return learned(con, fields.relation, typed, {key for _, key in known})
-
-
-def learned(
-    con: duckdb.DuckDBPyConnection, relation: str, typed: list[properties.Property], known: set[str]
-) -> tuple[tuple[str, str, PropertyType], ...]:
-    """Types of keys that have a value in the file and had no registered type."""
-    fresh = [prop for prop in typed if prop.key not in known and prop.cell.kind != "nested"]
-    if not fresh:
-        return ()
-    row = con.execute(f"SELECT {', '.join(f'count({prop.cell.value})' for prop in fresh)} FROM {relation}").fetchone()
-    assert row is not None
-    by_key = {prop.key: (prop.parent, prop.key, prop.type) for prop, held in zip(fresh, row, strict=True) if held}
-    return tuple(by_key.values())
+def learned(typed: Sequence[properties.Property], known: Mapping[tuple[str, str], PropertyType]) -> tuple[tuple[str, str, PropertyType], ...]:
+    """Types of keys that had no registered type."""
+    names = {key for _, key in known}
+    return tuple({prop.key: (prop.parent, prop.key, prop.type) for prop in typed if prop.key not in names}.values())

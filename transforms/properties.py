@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -128,11 +129,10 @@ def json_object(properties: Sequence[tuple[str, str]]) -> str:
     for key in sorted(by_key):
         values = by_key[key]
         value = values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
-        parts.append(f"{literal(_json_key(key))} || {value}")
+        parts.append(f"{literal(json_key(key))} || {value}")
     return "'{' || concat_ws(',', " + ", ".join(parts) + ") || '}'"
 
 
-def _json_key(key: str) -> str:
-    import json
-
+def json_key(key: str) -> str:
+    """A key as it stands in the JSON object, with its colon."""
     return json.dumps(key, ensure_ascii=False) + ":"

@@ -45,12 +45,16 @@ def mark_repeats(con: duckdb.DuckDBPyConnection, register: Register, *, known: b
 def merge(con: duckdb.DuckDBPyConnection, register: Register, load_id: int) -> int:
     """Merge the good rows of ``prepared`` that are not in ``repeats``; returns the ids that changed. Call inside the load's transaction."""
     key, content = register.key, register.content
-    version = "struct_pack(u := updated_at, " + ", ".join(f"c{at} := {name}" for at, name in enumerate(content)) + ")"
+    version = "struct_pack(u := p.updated_at, " + ", ".join(f"c{at} := p.{name}" for at, name in enumerate(content)) + ")"
     plain = "NOT bad AND skip_rule IS NULL AND ordinal NOT IN (SELECT ordinal FROM repeats)"
+    # Comparing whole versions is dear: only rows of an id's last date are compared.
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {key}, max({version}) AS best, min(created_at) AS created_at, "
+        f"CREATE OR REPLACE TEMP TABLE incoming AS WITH dates AS (SELECT {key}, max(updated_at) AS last_at, min(created_at) AS created_at, "
         "bool_and(dated) AS dated, max(struct_pack(at := updated_at, status := status)) FILTER (status IS NOT NULL) AS last_status "
-        f"FROM prepared WHERE {plain} GROUP BY {key}"
+        f"FROM prepared WHERE {plain} GROUP BY {key}), "
+        f"lasts AS (SELECT p.{key}, max({version}) AS best FROM prepared p JOIN dates d ON d.{key} = p.{key} AND d.last_at = p.updated_at "
+        f"WHERE {plain} GROUP BY p.{key}) "
+        f"SELECT d.{key}, best, created_at, dated, last_status FROM dates d JOIN lasts l ON l.{key} = d.{key}"
     )
     same = " AND ".join(f"n.best.c{at} IS NOT DISTINCT FROM e.{_text(name)}" for at, name in enumerate(content))
     known = "struct_pack(u := e.updated_at, " + ", ".join(f"c{at} := e.{_text(name)}" for at, name in enumerate(content)) + ")"

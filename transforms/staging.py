@@ -92,7 +92,7 @@ def stage(
         text = str(error)
         if "No space left" in text or "Could not write" in text or "temp directory" in text.lower():
             raise
-        raise DropRefused(_first_line(text), rule="unreadable", hint="deliver the file again, whole") from error
+        raise DropRefused(_first_line(text).replace(str(path), "the file"), rule="unreadable", hint="deliver the file again, whole") from error
 
 
 # CSV

@@ -35,7 +35,7 @@ class Built:
     """SQL that checks and types the rows of one entity.
 
     ``relation`` has all that ``select`` (the entity's columns) and ``faults`` name; ``after`` are columns computed from ``select``'s.
-    ``learned`` are property types to register, as (parent, key, type).
+    ``learned`` are property types to register when a good row has a value, as (parent, key, type).
     """
 
     relation: str
