@@ -91,11 +91,12 @@ class _Parser:
 
     def entity(self, raw: Any, path: str) -> EntityMapping:
         found = self.mapping(raw, path, _ENTITY)
-        entity = found.get("entity")
-        if entity not in ENTITIES:
-            self.problem(f"{path}.entity", f"{entity!r} is not an entity", ", ".join(ENTITIES))
+        named = found.get("entity")
+        entity: Entity | None = next((known for known in ENTITIES if known == named), None)
+        if entity is None:
+            self.problem(f"{path}.entity", f"{named!r} is not an entity", ", ".join(ENTITIES))
             entity = "events"
-        kind: Entity = entity
+        kind = entity
         columns = {name: self.expression(sql, f"{path}.columns.{name}") for name, sql in self.mapping(found.get("columns"), f"{path}.columns", None).items()}
         defaults = self.defaults(found.get("defaults"), f"{path}.defaults")
         for name in (*columns, *(name for name, _ in defaults)):

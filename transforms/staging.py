@@ -145,6 +145,11 @@ def _csv(con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, requi
     )
 
 
+def header(con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, required: Sequence[str]) -> tuple[Dialect, list[str]]:
+    """Dialect and column names of a CSV file."""
+    return _dialect(con, path, _head(path), options, required)
+
+
 def _noticed(original: Path, path: Path) -> tuple[str, ...]:
     return () if original == path else ("lines with broken quotes were held back one by one",)
 

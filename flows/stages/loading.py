@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -84,13 +84,15 @@ class Delivery:
 class Continuation:
     """A load that goes on from load ``load_id``: rows of ``original`` count as being in the file already, and its time is used.
 
-    ``content_hash`` is the original's; ``before`` are repaired files of it that were loaded already.
+    ``content_hash`` is the original's; ``before`` are repaired files of it that were loaded already. ``finish`` is called with the new
+    load's number inside its transaction.
     """
 
     load_id: int
     content_hash: str
     original: Delivery
     before: tuple[Delivery, ...] = ()
+    finish: Callable[[duckdb.DuckDBPyConnection, int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,8 @@ class _Loader:
             for load in loads:
                 _record(con, load, self.continuation.load_id if self.continuation else None)
             drift = self.columns(staged)
+            if self.continuation and self.continuation.finish:
+                self.continuation.finish(con, self.load_id)
             if self.changed:
                 warehouse.bump_version(con)
             con.commit()
