@@ -132,8 +132,9 @@ def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
 def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:
     names: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")):
+        before = len(problems)
         document = _yaml(path, problems)
-        if document is None:
+        if len(problems) > before:
             continue
         parsed = parse_source(document, f"sources/{path.name}")
         problems.extend(parsed.problems)
@@ -146,18 +147,17 @@ def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:
 
 
 def _features(path: Path, problems: list[Problem]) -> FeatureSpec | None:
-    document: Any = {}
-    if path.exists():
-        document = _yaml(path, problems)
-        if document is None:
-            return None
+    before = len(problems)
+    document = _yaml(path, problems) if path.exists() else None
+    if len(problems) > before:
+        return None
     parsed = parse_features(document, path.name)
     problems.extend(parsed.problems)
     return parsed.spec
 
 
 def _yaml(path: Path, problems: list[Problem]) -> Any:
-    """The document of a YAML file, or None with a problem that names the line."""
+    """The document of a YAML file (None for an empty one); a file that is none adds a problem that names the line."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as error:
