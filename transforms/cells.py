@@ -44,9 +44,9 @@ def present(text: str) -> str:
 
 
 def is_number(text: str) -> str:
-    """True for the contract's number grammar, integers up to 2^53."""
-    small = f"strlen({text}) < 16 OR contains({text}, '.') OR abs(TRY_CAST({text} AS HUGEINT)) <= {MAX_INTEGER}"
-    return f"(regexp_full_match({text}, {literal(_NUMBER)}) AND coalesce({small}, false))"
+    """True for the contract's number grammar, integers up to 2^53; NULL where the cell is."""
+    small = f"strlen({text}) < 16 OR contains({text}, '.') OR coalesce(abs(TRY_CAST({text} AS HUGEINT)) <= {MAX_INTEGER}, false)"
+    return f"(regexp_full_match({text}, {literal(_NUMBER)}) AND ({small}))"
 
 
 def is_boolean(text: str, *, short: bool) -> str:
