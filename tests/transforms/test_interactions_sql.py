@@ -169,7 +169,8 @@ def test_item_text() -> None:
     con.execute("DELETE FROM items WHERE item_index > 2")
     con.execute(
         "UPDATE items SET item_description = 'Blue, glazed', properties = "
-        """'{"colour":"Blue","fits":["Dish","Washer"],"a.b\\"c":"x","new":true,"size":3,"none":null}' WHERE item_index = 1"""
+        """'{"colour":"Blue","fits":["Dish","Washer"],"a.b\\"c":"x","new":true,"size":3,"none":null}' """
+        "WHERE item_index = 1"
     )
     words, tokens = source.read_item_text(con)
     assert words[0] == "Mug 0 mugs"
