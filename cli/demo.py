@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import os
 import socket
 import subprocess
@@ -47,6 +46,8 @@ def demo(*, profiles: int = 2000, seed: int = 1, workspace: str = "", prefect: b
     planted = _sample(layout, profiles, seed)
     outcome = _night(layout, prefect)
     show_outcome(outcome)
+    if not outcome.run_id:
+        raise NightloomError(f"the night made no run: {outcome.reason}", hint="nightloom status")
     _held_back(layout, planted)
     _ask(layout)
     _next(layout, time.monotonic() - started)
@@ -138,20 +139,20 @@ def _lists(client: httpx.Client, layout: Layout) -> None:
         show_table(
             f"GET /v1/recommendations/profiles/{customer}?amt=5   run {answer['run_id']}",
             ("item", "name", "category", "score"),
-            [(item["item_id"], item.get("item_name"), item.get("item_category"), f"{item['score']:.4f}") for item in answer["items"]],
+            [(item["item_id"], item.get("item_name"), item.get("item_category"), "" if item["score"] is None else f"{item['score']:.4f}") for item in answer["items"]],
             right=("score",),
         )
 
 
 def _churn(client: httpx.Client, layout: Layout) -> None:
     rows = []
-    query = "SELECT customer_id FROM churn JOIN profiles USING (profile_id) ORDER BY churn_score DESC, 1 LIMIT 5"
+    query = "SELECT customer_id FROM churn JOIN profiles USING (profile_id) WHERE churn_score < 1 ORDER BY churn_score DESC, 1 LIMIT 5"
     for customer in _customers(layout, query):
         answer = client.get(f"/v1/churn/profiles/{customer}").raise_for_status().json()
         churn = answer.get("churn", answer)
         reasons = ", ".join(f"{reason['feature']} {reason['effect']}" for reason in churn.get("churn_reasons") or ())
         rows.append((customer, f"{churn['churn_score']:.2f}", churn["churn_probability"], churn["expected_days_to_churn"], reasons))
-    show_table("GET /v1/churn/profiles/...   most likely to churn", ("profile", "score", "label", "days", "because"), rows, right=("score", "days"))
+    show_table("GET /v1/churn/profiles/...   most likely to churn, of those still here", ("profile", "score", "label", "days", "because"), rows, right=("score", "days"))
 
 
 def _customers(layout: Layout, query: str) -> list[str]:
@@ -163,9 +164,8 @@ def _customers(layout: Layout, query: str) -> list[str]:
 
 def _next(layout: Layout, seconds: float) -> None:
     scope = "" if layout.workspace == "default" else f" --workspace {layout.workspace}"
-    print(json_module.dumps({"demo": "done", "seconds": round(seconds, 1)}))
     print(
-        "where to look next\n"
+        f"done in {seconds:.0f} s; where to look next\n"
         f"  nightloom status{scope}                 what is served, what waits\n"
         f"  nightloom explain profile ID{scope}     why these items, why this churn score\n"
         f"  nightloom quarantine list{scope}        what was held back, and why\n"

@@ -80,6 +80,8 @@ def show_outcome(outcome: Any) -> None:
             ],
             right=("rows in", "loaded", "already", "skipped", "quarantined"),
         )
+    if outcome.ingest and outcome.ingest.waiting:
+        show_table("Left in the inbox", ("file", "why"), [(wait.name, wait.reason) for wait in outcome.ingest.waiting])
     show_table(
         "Stages",
         ("stage", "seconds", "cpu", "rows", "rows/s", "peak MB", "note"),

@@ -15,7 +15,8 @@ def console() -> Console:
     """The terminal, or plain text when the output is piped."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False)
+    # A pipe or a log has no width of its own: lines there are as wide as the tables need.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def show_json(value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,7 +22,7 @@ from flows.stages.publish import PreviousRun
 from flows.stages.recommend import train
 from flows.stages.stage import stage_run
 from flows.stopwatch import Lap, Stopwatch
-from store import runs
+from store import inbox, runs
 from store.workbench import open_workbench
 
 T = TypeVar("T")
@@ -90,7 +91,7 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
         with watch.lap("identify"):
             cut = step("identify", lambda: cutoff.identify(desk, order.as_of))
         if cut is None:
-            outcome.reason = "nothing to build on: the warehouse is empty; drop files into the inbox"
+            outcome.reason = "nothing to build on: the warehouse is empty; drop files into the inbox (nightloom status says what waits)"
             return outcome
         outcome.as_of = cut.as_of
         same = None if order.force or order.as_of else publish.unchanged(desk, cut.identity, cut.events_before)
@@ -171,5 +172,9 @@ def drain_journal(desk: Desk) -> DrainReport:
 
 
 def take_drops(desk: Desk) -> IngestReport:
-    """Load what lies in the inbox."""
+    """Load what lies in the inbox. Files that arrived this moment are waited for once, until they have stood still long enough."""
+    pause = inbox.settles_in(desk.layout, desk.settings.ingest.settle_seconds)
+    if pause > 0:
+        desk.progress.step("ingest", 0, 0, f"files arrived just now; looking again in {pause:.1f} s")
+        time.sleep(pause + 0.05)
     return ingest(desk.layout, desk.settings, desk.definitions.sources, desk.started, desk.progress)

@@ -78,6 +78,18 @@ def waiting(layout: Layout, now: datetime, settle_seconds: float) -> list[Waitin
     return sorted([*(Waiting(drop.name, "ready for the next ingest") for drop in drops), *waits], key=lambda wait: wait.name)
 
 
+def settles_in(layout: Layout, settle_seconds: float) -> float:
+    """Seconds until every file that changed just now has stood still for long enough, if nobody touches it again; 0 when none did."""
+    ages = []
+    for _, entry in _walk(layout.inbox, []):
+        try:
+            stat = entry.stat(follow_symlinks=False)
+        except OSError:
+            continue
+        ages.append(time.time() - max(stat.st_mtime, stat.st_ctime))
+    return max((settle_seconds - age for age in ages if 0 <= age < settle_seconds), default=0.0)
+
+
 def claim(layout: Layout, drop: Drop) -> Claimed | None:
     """Move a drop out of the inbox, atomically. None when somebody else took it or it may not be moved."""
     token = f"{time.time_ns():x}-{os.getpid()}-{next(_COUNTER)}"
