@@ -47,6 +47,7 @@ def serve(*, host: str = "", port: int = 0, workers: int = 0, workspace: str = "
         print(f"nightloom serves {layout.workspace} on {where}, {processes} process(es); see {where}/docs", flush=True)
         uvicorn.run(
             "serving.app:from_environment", factory=True, host=address, port=number, workers=processes,
-            http="httptools", loop="uvloop", lifespan="on", access_log=False, log_level="warning", server_header=False,
+            http="httptools", loop="uvloop", lifespan="on", access_log=False, log_level="warning",
+            server_header=False, proxy_headers=False,
             timeout_keep_alive=75, timeout_graceful_shutdown=10, timeout_worker_healthcheck=30,
         )

@@ -15,9 +15,11 @@ from serving.border import Border
 from serving.commit import GroupCommit
 from serving.docs import add_docs
 from serving.hot import PREFIX, HotPath
+from serving.intake import Intake
 from serving.launch import Launch
 from serving.live import Live
 from serving.metrics import Metrics
+from serving.plain import Plain
 from serving.routes import documented
 from serving.service import Service
 from store.journal import Journal
@@ -44,10 +46,12 @@ class Endpoint:
         self._commit: GroupCommit | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._hot = HotPath(self.service, self.metrics) if hot else None
-        app = documented(self.service, self.commit, self.metrics, settings)
+        intake = Intake(self.service, self.commit, settings.ingest.max_future_hours)
+        app = documented(self.service, intake, self.metrics)
         add_docs(app)
         self._border = Border(
-            app, self.service, self.metrics, loopback=loopback, max_body=settings.serving.max_body_bytes
+            app, Plain(self.service, intake) if hot else None, self.service, self.metrics, loopback=loopback,
+            max_body=settings.serving.max_body_bytes,
         )
 
     def commit(self) -> GroupCommit:

@@ -7,8 +7,8 @@ import logging
 from time import perf_counter
 
 from serving.asgi import App, Message, Receive, Scope, Send, respond
-from serving.auth import authorize
 from serving.metrics import Metrics
+from serving.plain import Plain
 from serving.refusals import Refusal
 from serving.service import Service
 from store.journal import Role
@@ -43,8 +43,11 @@ OPEN_ON_LOOPBACK = frozenset({"docs", "metrics"})
 class Border:
     """ASGI middleware around the documented routes."""
 
-    def __init__(self, inner: App, service: Service, metrics: Metrics, *, loopback: bool, max_body: int) -> None:
+    def __init__(
+        self, inner: App, plain: Plain | None, service: Service, metrics: Metrics, *, loopback: bool, max_body: int
+    ) -> None:
         self._inner = inner
+        self._plain = plain
         self._service = service
         self._metrics = metrics
         self._loopback = loopback
@@ -53,7 +56,7 @@ class Border:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         route, role = self._route(scope["path"])
-        status = 500
+        status = 0
 
         async def counted(message: Message) -> None:
             nonlocal status
@@ -64,14 +67,23 @@ class Border:
         try:
             if role is not None:
                 self._service.live.view()
-                authorize(scope["headers"], self._service.live.keys, role)
+                self._service.live.gate.check(scope["headers"], role)
             body = await self._body(scope, receive)
-            await self._inner(scope, _replay(body, receive), counted)
+            short = await self._plain.answer(scope, body) if self._plain is not None else None
+            if short is not None:
+                await respond(counted, *short)
+            else:
+                await self._inner(scope, _replay(body, receive), counted)
         except Refusal as refusal:
             await respond(counted, refusal.status, refusal.body(self._service.stamp()), refusal.headers)
         except _Gone:
             status = 499
-        self._metrics.request(route, min(status, 599), perf_counter() - began)
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            if not status:
+                fault = Refusal(500, "internal", "the endpoint failed to answer", "its log says why")
+                await respond(counted, 500, fault.body(self._service.stamp()))
+        self._metrics.request(route, status or 500, perf_counter() - began)
 
     def _route(self, path: str) -> tuple[str, Role | None]:
         for start, name, role in PATHS:
@@ -85,6 +97,8 @@ class Border:
         announced = headers.get(b"content-length", b"0")
         if announced.isdigit() and int(announced[:20]) > self._max_body:
             raise self._too_large()
+        if announced == b"0" and b"transfer-encoding" not in headers:
+            return b""
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await self._read(receive)

@@ -16,6 +16,7 @@ import orjson
 
 from contracts.errors import NightloomError, StorageError
 from contracts.settings import Settings
+from serving.auth import Gate
 from serving.overlay import Overlay
 from store.journal import Journal, JournalState, KeyRing, Pointer
 from store.layout import Layout
@@ -29,7 +30,10 @@ NOTHING_SERVED = b'"run_id":null,"as_of":null,"age_seconds":null'
 
 
 class Fragments(dict[int, bytes]):
-    """Items' opened JSON objects by row, kept once they were asked for; emptied when it grows beyond a bound."""
+    """Items' opened JSON objects by row, each after the end of the one before, kept once they were asked for.
+
+    Emptied when it grows beyond a bound.
+    """
 
     LIMIT = 65_536
 
@@ -40,7 +44,7 @@ class Fragments(dict[int, bytes]):
     def __missing__(self, row: int) -> bytes:
         if len(self) >= self.LIMIT:
             self.clear()
-        found = self[row] = self._listed[row]
+        found = self[row] = b"}," + self._listed[row]
         return found
 
 
@@ -75,7 +79,10 @@ class View:
 
 
 class Live:
-    """Keeps the view current. ``view()`` is called before every lookup and costs microseconds when nothing changed."""
+    """Keeps the view current. ``view()`` is called before every lookup and costs next to nothing when nothing changed.
+
+    ``gate`` knows the keys in force as of the last ``view()``.
+    """
 
     def __init__(self, layout: Layout, settings: Settings, journal: Journal) -> None:
         self.layout = layout
@@ -88,7 +95,7 @@ class Live:
         self._event_types = frozenset() if ranking.recommend_interacted_items else frozenset(ranking.event_weights)
         self._token: Hashable = None
         self._view: View | None = None
-        self._keys = KeyRing([])
+        self.gate = Gate(KeyRing([]))
         self._keys_revision = -1
         self._loading: int | None = None
         self._loaded: View | None = None
@@ -106,11 +113,6 @@ class Live:
         except StorageError as error:
             self._trouble(str(error))
         return self._view
-
-    @property
-    def keys(self) -> KeyRing:
-        """Keys in force, as of the last ``view()``."""
-        return self._keys
 
     def open_now(self) -> None:
         """Map the current run and wait for it; used at start. A run that cannot be opened leaves the view empty."""
@@ -134,7 +136,7 @@ class Live:
             if view is None or view.overlay.seq >= state.last_seq or not state.writes:
                 break
         if state.keys_revision != self._keys_revision:
-            self._keys = KeyRing(self.journal.keys())
+            self.gate = Gate(KeyRing(self.journal.keys()))
             self._keys_revision = state.keys_revision
         self._follow(state)
         self.problem = self.problem if self._failed is not None else ""

@@ -84,11 +84,12 @@ def head(
     pack: ServingPack, lists: Lists, row: int, amount: int, blocked: Collection[int]
 ) -> tuple[list[int], list[bytes]]:
     """The first ``amount`` allowed items of a stored list, with their scores."""
+    if lists.clean and not blocked:
+        first = lists.head(row, amount)
+        if first and first[-1] >= 0:
+            return first, numbers(lists.scores[row, : len(first)])
     listed = lists.row(row)
     eligible = pack.eligible
-    first = listed[:amount]
-    if not blocked and all(map(eligible.__getitem__, first)):
-        return first, numbers(lists.scores[row, : len(first)])
     places = [place for place, item in enumerate(listed) if eligible[item] and item not in blocked][:amount]
     return [listed[place] for place in places], numbers(lists.scores[row][places])
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from serving.refusals import invalid
 
 MAX_AMOUNT = 500
 MAX_EXCLUDE = 1000
+SHORT = 40  # bytes; the same few short queries come again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,10 @@ class ListQuery:
 
 def list_query(raw: bytes, default_amount: int) -> ListQuery:
     """Read ``amt`` and ``exclude`` (repeated, or separated by commas) from a query string. Raises Refusal."""
-    if not raw:
-        return ListQuery(default_amount)
-    if raw.startswith(b"amt=") and raw[4:].isdigit():
-        return ListQuery(checked_amount(int(raw[4:8]) if len(raw) < 9 else MAX_AMOUNT + 1))
+    return _short_query(raw, default_amount) if len(raw) < SHORT else _read(raw, default_amount)
+
+
+def _read(raw: bytes, default_amount: int) -> ListQuery:
     amount = default_amount
     exclude: list[str] = []
     for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True, errors="replace"):
@@ -37,6 +39,11 @@ def list_query(raw: bytes, default_amount: int) -> ListQuery:
     if len(exclude) > MAX_EXCLUDE:
         raise invalid("exclude", f"{len(exclude)} items", f"at most {MAX_EXCLUDE}")
     return ListQuery(amount, tuple(exclude))
+
+
+@lru_cache(maxsize=1024)
+def _short_query(raw: bytes, default_amount: int) -> ListQuery:
+    return _read(raw, default_amount)
 
 
 def checked_amount(amount: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -13,10 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from contracts.settings import Settings
-from serving.bodies import EventBody, Events, ItemBatch, ListBatch, ProfileBatch, Session
-from serving.commit import GroupCommit
-from serving.events import to_writes
+from serving.bodies import EventBody, ItemBatch, ListBatch, ProfileBatch, Session
+from serving.intake import Intake
 from serving.metrics import Metrics
 from serving.queries import MAX_AMOUNT
 from serving.refusals import Refusal
@@ -64,7 +61,7 @@ class Json(Response):
     media_type = "application/json"
 
 
-def documented(service: Service, commit: Callable[[], GroupCommit], metrics: Metrics, settings: Settings) -> FastAPI:
+def documented(service: Service, intake: Intake, metrics: Metrics) -> FastAPI:
     """The application of all plain routes."""
     app = FastAPI(
         title="nightloom", version="1", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False,
@@ -73,7 +70,7 @@ def documented(service: Service, commit: Callable[[], GroupCommit], metrics: Met
     app.router.route_class = StrictRoute
     _lookups(app, service)
     _batches(app, service)
-    _writes(app, service, commit, settings)
+    _writes(app, intake)
     _operations(app, service, metrics)
     _errors(app, service)
     return app
@@ -133,23 +130,11 @@ def _batches(app: FastAPI, service: Service) -> None:
         return Json(service.item_batch(batch))
 
 
-def _writes(app: FastAPI, service: Service, commit: Callable[[], GroupCommit], settings: Settings) -> None:
+def _writes(app: FastAPI, intake: Intake) -> None:
     @app.post("/v1/events", status_code=201, tags=["events"])
     async def events(body: Annotated[EventBody, Body()]) -> Response:
         """Store one event, or up to 500 together or not at all. On 201 they are on disk, and they count at once."""
-        many = isinstance(body, Events)
-        given = body.events if isinstance(body, Events) else [body]
-        now = datetime.fromtimestamp(service.clock(), UTC).replace(tzinfo=None)
-        writes = to_writes(given, now, settings.ingest.max_future_hours, many=many)
-        accepted = await commit().submit(writes)
-        stored = [
-            {"event_id": write.event_id, "seq": place.seq, "repeated": place.repeated}
-            for write, place in zip(writes, accepted, strict=True)
-        ]
-        answer = b'{"accepted":%d,"repeated":%d,"events":%b,%b}' % (
-            len(stored), sum(place.repeated for place in accepted), orjson.dumps(stored), service.stamp()
-        )
-        return Json(answer, status_code=201)
+        return Json(await intake.store(body), status_code=201)
 
 
 def _operations(app: FastAPI, service: Service, metrics: Metrics) -> None:

@@ -8,6 +8,7 @@ import orjson
 
 from contracts.settings import Settings
 from serving import answers
+from serving.answers import json_id
 from serving.bodies import ItemBatch, ListBatch, ProfileBatch, Session
 from serving.live import NOTHING_SERVED, Live, View
 from serving.lookup import for_item, for_profile, for_session
@@ -73,7 +74,7 @@ class Service:
             row, profile_id = _profile(view, asked)
             ranked = for_profile(view, row, asked, amount, excluded)
             entries.append(b'{"asked":%b,"profile_id":%b,%b,"items":%b}' % (
-                orjson.dumps(asked), profile_id, answers.about(ranked), answers.listed(view, ranked)
+                orjson.dumps(asked), profile_id, answers.about(ranked.model, ranked.cold), answers.listed(view, ranked)
             ))
         return answers.batch(view, "recommendations", entries, self.clock())
 
@@ -84,7 +85,7 @@ class Service:
         if row < 0:
             raise not_found("profile", asked)
         return b"".join((
-            b'{"profile_id":', _json(view.pack.profile_ids[row]), b",", view.stamp(self.clock()), b',"churn":',
+            b'{"profile_id":', json_id(view.pack.profile_ids[row]), b",", view.stamp(self.clock()), b',"churn":',
             view.pack.churn[row] or NULL, b"}",
         ))
 
@@ -158,7 +159,7 @@ class Service:
 def _profile(view: View, asked: str) -> tuple[int, bytes]:
     """Row of a profile (-1: unknown) and its id as JSON: the run's profile_id, or what was asked."""
     row = view.pack.profile_row(asked)
-    return row, _json(view.pack.profile_ids[row]) if row >= 0 else orjson.dumps(asked)
+    return row, json_id(view.pack.profile_ids[row]) if row >= 0 else orjson.dumps(asked)
 
 
 def _item(view: View, item_id: str) -> int:
@@ -171,7 +172,3 @@ def _item(view: View, item_id: str) -> int:
 def _rows(view: View, item_ids: Sequence[str]) -> list[int]:
     """Rows of the items that the run knows."""
     return [row for row in map(view.pack.item_row, item_ids) if row >= 0]
-
-
-def _json(text: bytes) -> bytes:
-    return orjson.dumps(text.decode())

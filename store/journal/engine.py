@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import sqlite3
+import sys
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,8 @@ from store.journal import schema
 
 BUSY_SECONDS = 30.0
 WRITE = "journal_write"
+HEADER_BYTES = 48
+WAL_INDEX_VERSION = 3_007_000
 ADVISORY_LOCK = 7_460_113  # any number, the same for every writer of one Postgres journal
 
 
@@ -126,24 +130,35 @@ def _version(database: Database) -> int | None:
 
 
 class ChangeWatch:
-    """Answers "did anybody commit since?" in microseconds, so that it can be asked before every lookup.
+    """Answers "did anybody commit since?" in a fraction of a microsecond, so that it can be asked before every lookup.
 
     ``token()`` differs from an earlier one whenever another connection, in this process or any other, committed in
     between. Read the token first and the state after it: a commit in between then shows as another token next time.
+
+    The token is the header of SQLite's wal-index, read from shared memory. It holds a counter of commits and is written
+    after a commit's frames are on disk and before the commit returns (sqlite.org/walformat.html, section 2.1). The kept
+    connection holds the file in place. Where it cannot be mapped, ``PRAGMA data_version`` tells the same, more slowly.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._header: mmap.mmap | None = None
         if database.is_sqlite:
             path = make_url(database.url).database or ""
             self._connection = sqlite3.connect(path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            self._data_version()  # opens the wal-index
+            self._header = _map_header(Path(f"{path}-shm"))
 
     def token(self) -> Hashable:
         """The present state's token. Raises StorageError."""
-        if self._connection is None:
-            return self._revision()
+        if self._header is not None:
+            return self._header[:HEADER_BYTES]
+        return self._revision() if self._connection is None else self._data_version()
+
+    def _data_version(self) -> int:
+        assert self._connection is not None
         try:
             with self._lock:
                 row: tuple[int] = self._connection.execute("PRAGMA data_version").fetchone()
@@ -161,8 +176,20 @@ class ChangeWatch:
 
     def close(self) -> None:
         """Close the kept connection."""
+        if self._header is not None:
+            self._header.close()
         if self._connection is not None:
             self._connection.close()
+
+
+def _map_header(path: Path) -> mmap.mmap | None:
+    """The wal-index for reading, or None where there is none of the known format."""
+    try:
+        with path.open("rb") as file:
+            header = mmap.mmap(file.fileno(), HEADER_BYTES, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        return None
+    return header if int.from_bytes(header[:4], sys.byteorder) == WAL_INDEX_VERSION else None
 
 
 def sqlite_url(path: Path) -> str:

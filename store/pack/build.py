@@ -178,9 +178,12 @@ class _Build:
         save_array(self.pack / "popularity_rank.npy", rank)
 
     def finish(self) -> None:
-        self._check_lists("lists", self.profile_count)
-        self._check_lists("neighbours", self.item_count)
+        clean = {
+            "lists": self._check_lists("lists", self.profile_count),
+            "neighbours": self._check_lists("neighbours", self.item_count),
+        }
         facts = {
+            "clean": clean,
             "version": VERSION, "profiles": self.profile_count, "items": self.item_count, "models": self.model_names,
             "neighbours_model": self._neighbours_model(),
         }
@@ -193,7 +196,8 @@ class _Build:
         row = self.con.read_parquet(str(path)).aggregate("max(model)").fetchone()
         return str(row[0]) if row and row[0] else "neighbours"
 
-    def _check_lists(self, name: str, rows: int) -> None:
+    def _check_lists(self, name: str, rows: int) -> bool:
+        """Refuse lists of a wrong shape; true when all items are eligible and all padding is at the end."""
         items, scores = map_array(self.pack / f"{name}_items.npy"), map_array(self.pack / f"{name}_scores.npy")
         right_types = items.dtype == np.int32 and scores.dtype == np.float32
         if not right_types or items.shape != scores.shape or items.shape[:1] != (rows,) or items.ndim != 2:
@@ -201,10 +205,15 @@ class _Build:
                 f"{name}: {items.shape} {items.dtype} items and {scores.shape} {scores.dtype} scores for {rows} rows",
                 hint="run the night again",
             )
+        eligible = np.append(map_array(self.pack / "eligible.npy"), np.uint8(1))
+        clean = True
         for start in range(0, rows, BATCH):
             part = items[start : start + BATCH]
             if part.size and not -1 <= part.min() <= part.max() < self.item_count:
                 raise VerificationFailed(f"{name} name items that this run does not have", hint="run the night again")
+            padding_inside = (part[:, :-1] < 0) & (part[:, 1:] >= 0)
+            clean = clean and bool(eligible[part].all()) and not padding_inside.any()
+        return clean
 
 
 def _strings(column: pa.Array) -> tuple[npt.NDArray[np.uint64], memoryview]:

@@ -1,4 +1,4 @@
-"""From an id to its row: a sorted array of 64-bit digests, searched by bisection; the ids decide in the end."""
+"""From an id to its row: sorted 64-bit digests in buckets, searched by bisection; the ids decide in the end."""
 
 from __future__ import annotations
 
@@ -33,8 +33,18 @@ def write_index(folder: Path, name: str, digests: list[npt.NDArray[np.uint64]]) 
     )
     order = np.argsort(everything, kind="stable")
     order = order[everything[order] != 0]
-    save_array(folder / f"{name}_digests.npy", everything[order])
+    ordered = everything[order]
+    bits = bucket_bits(len(ordered))
+    bounds = np.arange(1 << bits, dtype=np.uint64) << np.uint64(64 - bits)
+    starts = np.append(np.searchsorted(ordered, bounds), len(ordered)).astype(np.uint32)
+    save_array(folder / f"{name}_buckets.npy", starts)
+    save_array(folder / f"{name}_digests.npy", ordered)
     save_array(folder / f"{name}_entries.npy", entries[order])
+
+
+def bucket_bits(count: int) -> int:
+    """Leading bits of a digest that choose its bucket: about four digests fall into each."""
+    return max(1, count.bit_length() - 2)
 
 
 class IdIndex:
@@ -44,15 +54,20 @@ class IdIndex:
         self._digests = map_flat(folder / f"{name}_digests.npy")
         self._entries = map_flat(folder / f"{name}_entries.npy")
         self._columns = columns
+        self._width = len(columns)
         self._count = len(self._digests)
+        self._buckets = map_flat(folder / f"{name}_buckets.npy")
+        self._shift = 64 - bucket_bits(self._count)
 
     def row(self, text: bytes) -> int:
         """Row of the id, or -1."""
         wanted = digest(text)
-        at = bisect_left(self._digests, wanted)
-        while at < self._count and self._digests[at] == wanted:
-            row, column = divmod(self._entries[at], len(self._columns))
+        digests = self._digests
+        bucket = wanted >> self._shift
+        at = bisect_left(digests, wanted, self._buckets[bucket], self._buckets[bucket + 1])
+        while at < self._count and digests[at] == wanted:
+            row, column = divmod(self._entries[at], self._width)
             if self._columns[column][row] == text:
-                return int(row)
+                return row  # type: ignore[no-any-return]
             at += 1
         return -1

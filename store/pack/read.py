@@ -18,9 +18,13 @@ VERSION = 1
 
 
 class Lists:
-    """Lists of equal width, one a row: item positions (int32, padded with -1) and scores (float32)."""
+    """Lists of equal width, one a row: item positions (int32, padded with -1) and scores (float32).
 
-    def __init__(self, folder: Path, name: str) -> None:
+    ``clean``: every item is eligible and padding stands only at the end of a row.
+    """
+
+    def __init__(self, folder: Path, name: str, clean: bool) -> None:
+        self.clean = clean
         self.items: npt.NDArray[np.int32] = map_array(folder / f"{name}_items.npy")
         self.scores: npt.NDArray[np.float32] = map_array(folder / f"{name}_scores.npy")
         self.width = int(self.items.shape[1])
@@ -28,8 +32,13 @@ class Lists:
 
     def row(self, index: int) -> list[int]:
         """Item positions of a row, with its padding."""
+        return self.head(index, self.width)
+
+    def head(self, index: int, amount: int) -> list[int]:
+        """The first ``amount`` item positions of a row (or all), with padding."""
         start = index * self.width
-        return self._flat[start : start + self.width].tolist()
+        found: list[int] = self._flat[start : start + min(amount, self.width)].tolist()
+        return found
 
 
 class ServingPack:
@@ -53,8 +62,8 @@ class ServingPack:
         customer_ids = Blob(folder, "customer_ids")
         self._profile_index = IdIndex(folder, "profile", (self.profile_ids, customer_ids))
         self._item_index = IdIndex(folder, "item", (self.item_ids,))
-        self.lists = Lists(folder, "lists")
-        self.neighbours = Lists(folder, "neighbours")
+        self.lists = Lists(folder, "lists", facts["clean"]["lists"])
+        self.neighbours = Lists(folder, "neighbours", facts["clean"]["neighbours"])
         self.lists_model = map_flat(folder / "lists_model.npy")
         self.lists_cold = map_flat(folder / "lists_cold.npy")
         self.eligible = map_array(folder / "eligible.npy").tobytes() + b"\0"

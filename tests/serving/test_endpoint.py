@@ -15,6 +15,7 @@ import pytest
 from serving.border import PATHS
 from serving.bodies import utc
 from serving.refusals import Refusal
+from serving.service import Service
 from tests.serving.conftest import ITEMS, Serve, Workspace
 
 STAMP = {"run_id", "as_of", "age_seconds"}
@@ -79,6 +80,44 @@ def test_the_hot_path_and_the_documented_route_answer_the_same_bytes(serve: Serv
         for headers in ({"Authorization": "Bearer x"}, {"Authorization": "Basic x"}):
             ours, theirs = (client.get(PROFILE, headers=headers) for client in (hot, documented))
             assert ours.status_code == 401 and (ours.content, ours.headers["www-authenticate"]) == (theirs.content, theirs.headers["www-authenticate"])
+
+
+def test_the_short_way_and_the_documented_way_answer_the_same_bytes(serve: Serve) -> None:
+    posts = [
+        ("/v1/recommendations/sessions", {"items": ["i-0000003", 5, "i-0000005"], "amt": 7, "exclude": ["i-0000001"]}),
+        ("/v1/recommendations/sessions", {"items": []}), ("/v1/recommendations/sessions", {"item": []}),
+        ("/v1/recommendations/batch", {"profile_ids": ["c-1", "stranger"]}), ("/v1/recommendations/batch", {"profile_ids": ["c"] * 101}),
+        ("/v1/churn/batch", {"profile_ids": ["c-1", "stranger"]}), ("/v1/churn/batch", []),
+        ("/v1/profiles/batch", {"profile_ids": ["c-1", "stranger"]}), ("/v1/items/batch", {"item_ids": ["i-0000001", "nobody"]}),
+        ("/v1/events", {"event_type": "viewed", "profile_id": "c-1", "event_id": "e"}), ("/v1/events", {"events": [{"event_type": "a"}]}),
+        ("/v1/events/", {}), ("/v1/nothing", {}),
+    ]
+    gets = [
+        "/v1/recommendations/items/i-0000003?amt=3", "/v1/recommendations/items/nobody", "/v1/recommendations/items/i-0000003?amt=x",
+        "/v1/churn/profiles/c-1", "/v1/profiles/c-1", "/v1/items/i-0000001", "/v1/items/", "/v1/profiles", "/v1/recommendations/batch",
+    ]
+    with serve(clock=lambda: 2e9) as short, serve(clock=lambda: 2e9, hot=False) as documented:
+        short.post("/v1/events", json={"event_type": "viewed", "profile_id": "c-1", "event_id": "e"})
+        for path, body in posts:
+            ours, theirs = short.post(path, json=body), documented.post(path, json=body)
+            assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content), (path, body)
+        for path in gets:
+            ours, theirs = short.get(path), documented.get(path)
+            assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content), path
+
+
+def test_a_fault_of_ours_is_a_plain_500(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: Any) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Service, "item", broken)
+    monkeypatch.setattr(Service, "recommend_profile", broken)
+    with serve() as client:
+        error(client.get("/v1/items/i-0000001"), 500, "internal")
+        error(client.get("/v1/recommendations/profiles/stranger"), 500, "internal")
+    with serve(hot=False) as client:
+        error(client.get("/v1/items/i-0000001"), 500, "internal")
+        assert 'nightloom_requests_total{route="items",status="5xx"} 1.0' in client.get("/metrics").text
 
 
 def test_an_event_excludes_its_item_at_once(serve: Serve) -> None:
