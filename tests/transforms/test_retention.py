@@ -279,38 +279,39 @@ def naive_label(
 
 
 @pytest.mark.parametrize("definition", ["inactivity", "explicit"])
-@given(
-    events=happenings,
-    age=st.integers(0, 120),
-    days=st.integers(7, 60),
-    lookback=st.sampled_from([20, 730]),
-    statuses=st.dictionaries(
-        st.sampled_from(["p0", "p1", "p2"]),
-        st.tuples(st.sampled_from(["active", "churned", "inactive"]), st.none() | moments),
-        max_size=3,
-    ),
-)
-@relaxed
-def test_labels_are_those_of_a_plain_reading(
-    con: duckdb.DuckDBPyConnection,
-    definition: Any,
-    events: list[Event],
-    age: int,
-    days: int,
-    lookback: int,
-    statuses: dict[str, tuple[str, datetime | None]],
-) -> None:
-    as_of = START + 200 * DAY
-    cut = as_of - (days + age) * DAY
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_are_those_of_a_plain_reading(con: duckdb.DuckDBPyConnection, definition: Any, seed: int) -> None:
+    """400 profiles with one to five events each, most of them on or a second beside a border of the label."""
+    draw = random.Random(seed)
+    days, lookback = draw.randint(7, 9), 10
+    as_of = START + 60 * DAY
+    cut = as_of - (days + draw.randint(0, 12)) * DAY
     churn = Churn(definition=definition, lookback_days=lookback)
+    places = [cut - lookback * DAY, cut, cut, cut + days * DAY, as_of]
+
+    def moment() -> datetime:
+        return (
+            draw.choice(places) + draw.choice([0, 0, 1, -1, 3]) * DAY + timedelta(seconds=draw.choice([0, 0, 0, 1, -1]))
+        )
+
+    profiles = [f"p{n}" for n in range(400)]
+    kinds = ["charged", "charged", "charged", "churned", "visit"]
+    events = [(one, draw.choice(kinds), moment()) for one in profiles for _ in range(draw.randint(1, 5))]
+    statuses = {
+        one: (draw.choice(["active", "active", "churned", "inactive"]), draw.choice([None, moment()]))
+        for one in profiles
+        if draw.random() < 0.4
+    }
     bench(con, events, as_of, statuses=statuses)
     found = label_rows(con, as_of, cut, days, churn)
     expected = {}
-    for profile in (f"p{n}" for n in range(5)):
+    for profile in profiles:
         first = min([event[2] for event in events if event[0] == profile] + [START])
         row = naive_label(events, profile, statuses.get(profile, ("active", None)), first, as_of, cut, days, churn)
         if row is not None:
             expected[profile] = row
+    assert len(expected) > 100
+    assert {row[0] for row in expected.values()} == {0, 1}
     assert found == expected
 
 
