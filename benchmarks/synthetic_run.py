@@ -22,24 +22,30 @@ AS_OF = datetime(2026, 11, 1)
 TABLES = {
     "profiles": """
         SELECT 'profile_' || left(sha256('c-' || i || chr(10) || '0'), 32) AS profile_id, 'c-' || i AS customer_id,
-               (row_number() OVER (ORDER BY sha256('c-' || i || chr(10) || '0')) - 1)::INTEGER AS profile_index, i % 2 = 0 AS has_charged, 'active' AS status,
-               ('{"age":' || (i % 80) || ',"city":"Zürich \\"' || (i % 7) || '\\""}')::JSON AS profile_data, '{}'::JSON AS platform_info,
+               (row_number() OVER (ORDER BY sha256('c-' || i || chr(10) || '0')) - 1)::INTEGER AS profile_index,
+               i % 2 = 0 AS has_charged, 'active' AS status,
+               ('{"age":' || (i % 80) || ',"city":"Zürich \\"' || (i % 7) || '\\""}')::JSON AS profile_data,
+               '{}'::JSON AS platform_info,
                TIMESTAMP '2026-01-01' AS created_at, TIMESTAMP '2026-02-01 03:04:05' AS updated_at
         FROM range($profiles) AS t(i) ORDER BY profile_id""",
     "items": """
-        SELECT 'i-' || lpad(i::VARCHAR, 7, '0') AS item_id, i::INTEGER AS item_index, 'category ' || (i % 12) AS item_category,
-               'Item number ' || i AS item_name, 'Described at length' AS item_description, (i * 5 + 100)::BIGINT AS item_price,
-               CASE WHEN i % 50 = 49 THEN 'inactive' ELSE 'active' END AS status, '{"tags":["a","b"]}'::JSON AS properties,
+        SELECT 'i-' || lpad(i::VARCHAR, 7, '0') AS item_id, i::INTEGER AS item_index,
+               'category ' || (i % 12) AS item_category, 'Item number ' || i AS item_name,
+               'Described at length' AS item_description, (i * 5 + 100)::BIGINT AS item_price,
+               CASE WHEN i % 50 = 49 THEN 'inactive' ELSE 'active' END AS status,
+               '{"tags":["a","b"]}'::JSON AS properties,
                TIMESTAMP '2026-01-01' AS created_at, TIMESTAMP '2026-01-01' AS updated_at
         FROM range($items) AS t(i) ORDER BY item_id""",
     "interactions": """
-        SELECT profile_id, item_id, profile_index, item_index, 1.0::DOUBLE AS weight, 1.0::DOUBLE AS recent_weight, 1 AS events,
-               TIMESTAMP '2026-10-01' AS first_at, TIMESTAMP '2026-10-01' AS last_at
+        SELECT profile_id, item_id, profile_index, item_index, 1.0::DOUBLE AS weight, 1.0::DOUBLE AS recent_weight,
+               1 AS events, TIMESTAMP '2026-10-01' AS first_at, TIMESTAMP '2026-10-01' AS last_at
         FROM profiles JOIN items ON (item_index - profile_index * 7) % $items IN (0, 3, 8)
         WHERE profile_index % 10 <> 9 ORDER BY profile_id, item_id""",
     "churn": """
-        SELECT profile_id, (profile_index / 1000000)::DOUBLE AS churn_score, 'low' AS churn_probability, 42 AS expected_days_to_churn,
-               [{'feature': 'recency_days', 'value': '12', 'effect': 'raises', 'contribution': 0.25::DOUBLE}] AS churn_reasons,
+        SELECT profile_id, (profile_index / 1000000)::DOUBLE AS churn_score, 'low' AS churn_probability,
+               42 AS expected_days_to_churn,
+               [{'feature': 'recency_days', 'value': '12', 'effect': 'up', 'contribution': 0.25::DOUBLE}]
+               AS churn_reasons,
                [0.99, 0.98, 0.95, 0.9, 0.85, 0.8, 0.7]::DOUBLE[] AS survival, 90 AS horizon_days, 'cox' AS model
         FROM profiles WHERE profile_index % 5 <> 4 ORDER BY profile_id""",
     "recommendation_lists": """
@@ -50,12 +56,18 @@ TABLES = {
 
 
 def write_run(
-    layout: Layout, run_id: str, profiles: int = 100, items: int = 60, width: int = 10, seed: int = 0,
-    settings: Settings | None = None, journal_seq: int = 0,
+    layout: Layout,
+    run_id: str,
+    profiles: int = 100,
+    items: int = 60,
+    width: int = 10,
+    seed: int = 0,
+    settings: Settings | None = None,
+    journal_seq: int = 0,
 ) -> Path:
-    """Write a complete run under ``layout.runs`` and return its folder. Item 0 is the most popular; lists depend on ``seed``.
+    """Write a complete run under ``layout.runs``; returns its folder. Item 0 is the most popular.
 
-    A tenth of the profiles is cold, a fiftieth of the items inactive (and therefore in no list), a fifth has no churn score.
+    A tenth of the profiles is cold, a fiftieth of the items inactive and in no list, a fifth has no churn score.
     """
     folder = layout.run(run_id)
     for part in ("tables", "pack"):
@@ -74,7 +86,7 @@ def write_run(
 
 
 def _write_arrays(pack: Path, profiles: int, items: int, width: int, rng: np.random.Generator) -> None:
-    """Lists of distinct active items (a run of items from a random start, one step apart), none of them seen; falling scores."""
+    """Lists of distinct active items that were not seen (neighbours in number from a random start); falling scores."""
     active = np.array([item for item in range(items) if item % 50 != 49], np.int32)
     for name, rows in (("lists", profiles), ("neighbours", items)):
         start = rng.integers(0, len(active), (rows, 1))

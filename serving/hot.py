@@ -56,19 +56,32 @@ class HotPath:
     def _stored(self, view: View, asked: str, query: bytes) -> bytes | None:
         """The answer when it is just the head of the profile's stored list; None when more is to be considered.
 
-        Most lookups are this: a known profile, nothing excluded, nothing new since the run.
+        Most lookups are this: a known profile, nothing excluded, nothing new since the run. Profiles come back, so the
+        answers are kept for a while, without what changes: the age of the run.
         """
+        kept = view.kept.get((asked, query))
+        if kept is None:
+            kept = self._assemble(view, asked, query)
+            if kept is None:
+                return None
+            view.keep((asked, query), kept)
+        row, head, tail = kept
+        if view.overlay.seen(row):
+            return None
+        return b"%b%b%b" % (head, view.stamp(self._service.clock()), tail)
+
+    def _assemble(self, view: View, asked: str, query: bytes) -> tuple[int, bytes, bytes] | None:
+        """Row of the profile, and its answer before and after the stamp."""
         wanted = list_query(query, self._default_amount)
         pack = view.pack
         row = pack.profile_row(asked)
-        if row < 0 or wanted.exclude or not pack.lists.clean or view.overlay.seen(row):
+        if row < 0 or wanted.exclude or not pack.lists.clean:
             return None
         items = pack.lists.head(row, wanted.amount)
         count = len(items)
         if not count or count < wanted.amount or items[-1] < 0:
             return None
-        return answers.PROFILE_LIST % (
-            answers.json_id(pack.profile_ids[row]), view.stamp(self._service.clock()),
-            answers.about(pack.models[pack.lists_model[row]], bool(pack.lists_cold[row])),
-            answers.joined(view, items, numbers(pack.lists.scores[row, :count])),
-        )
+        head = b'{"profile_id":%b,' % answers.json_id(pack.profile_ids[row])
+        about = answers.about(pack.models[pack.lists_model[row]], bool(pack.lists_cold[row]))
+        listed = answers.joined(view, items, numbers(pack.lists.scores[row, :count]))
+        return row, head, b',%b,"items":%b}' % (about, listed)

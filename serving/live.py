@@ -25,6 +25,7 @@ from store.snapshot import Snapshot
 log = logging.getLogger("nightloom.serving")
 
 TIME = orjson.OPT_OMIT_MICROSECONDS | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
+KEPT_BYTES = 24 << 20
 BEYOND_ALL = 1 << 62
 NOTHING_SERVED = b'"run_id":null,"as_of":null,"age_seconds":null'
 
@@ -58,12 +59,22 @@ class View:
         self.overlay = overlay
         self.excludes_seen = excludes_seen
         self.fragments = Fragments(snapshot)
+        self.kept: dict[tuple[str, bytes], tuple[int, bytes, bytes]] = {}
+        self._kept_bytes = 0
         self._created = snapshot.created_at.replace(tzinfo=UTC).timestamp()
         self._prefix = b'"run_id":%b,"as_of":%b,"age_seconds":' % (
             orjson.dumps(snapshot.run_id), orjson.dumps(snapshot.as_of, option=TIME)
         )
         self._second = -1
         self._stamp = b""
+
+    def keep(self, key: tuple[str, bytes], parts: tuple[int, bytes, bytes]) -> None:
+        """Remember an assembled answer; all are forgotten when they grow beyond ``KEPT_BYTES``."""
+        self._kept_bytes += len(parts[1]) + len(parts[2]) + 300
+        if self._kept_bytes > KEPT_BYTES:
+            self.kept.clear()
+            self._kept_bytes = 0
+        self.kept[key] = parts
 
     def age(self, now: float) -> int:
         """Whole seconds since the run was made."""

@@ -62,7 +62,9 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 @contextmanager
 def serving(endpoint: Endpoint) -> Iterator[str]:
     """Serve an endpoint on a free port, in a thread; gives its address."""
-    config = uvicorn.Config(endpoint, log_level="warning", access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        endpoint, log_level="warning", access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=2
+    )
     server = uvicorn.Server(config)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -86,7 +88,10 @@ def serve(workspace: Workspace) -> Serve:
     @contextmanager
     def start(role: str = "write", **options: Any) -> Iterator[httpx.Client]:
         endpoint = Endpoint(workspace.layout, workspace.settings, **options)
-        with serving(endpoint) as address, httpx.Client(base_url=address, headers=workspace.key(role), timeout=20) as client:
+        with (
+            serving(endpoint) as address,
+            httpx.Client(base_url=address, headers=workspace.key(role), timeout=20) as client,
+        ):
             yield client
 
     return start

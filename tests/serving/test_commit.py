@@ -60,7 +60,9 @@ def test_a_refusing_disk_is_503_and_recovers(layout: Layout) -> None:
     async def run(journal: Broken) -> None:
         commit = GroupCommit(journal, 1, lambda _writes, _seconds: None)
         journal.full = True
-        for refused in await asyncio.gather(*(commit.submit([event(f"{n}")]) for n in range(5)), return_exceptions=True):
+        for refused in await asyncio.gather(
+            *(commit.submit([event(f"{n}")]) for n in range(5)), return_exceptions=True
+        ):
             assert isinstance(refused, Refusal) and refused.status == 503 and "full" in refused.message
         assert journal.last_seq() == 0
         journal.full = False
@@ -77,7 +79,9 @@ def test_a_refusing_disk_is_503_and_recovers(layout: Layout) -> None:
 def test_one_bad_request_does_not_take_others_along(layout: Layout) -> None:
     async def run(journal: Journal) -> None:
         commit = GroupCommit(journal, 5, lambda _writes, _seconds: None)
-        good, bad = await asyncio.gather(commit.submit([event("a")]), commit.submit([event("poison")]), return_exceptions=True)
+        good, bad = await asyncio.gather(
+            commit.submit([event("a")]), commit.submit([event("poison")]), return_exceptions=True
+        )
         assert isinstance(good, list) and isinstance(bad, ValueError)
         commit.stop()
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import orjson
 
-from serving.lookup import for_profile
 from serving.live import Live
+from serving.lookup import for_profile
 from store.journal import Journal, Write
 from store.snapshot import Snapshot
 from tests.serving.conftest import WIDTH, Serve, Workspace
@@ -45,7 +45,9 @@ def test_answers_under_swaps_are_wholly_of_one_run(serve: Serve, workspace: Work
     first = Snapshot.open(workspace.layout, "r1").pack.lists.row(row)
     workspace.add_run("r2", seed=2, promote=False)
     second = Snapshot.open(workspace.layout, "r2").pack.lists.row(row)
-    shared = next(item for item in first if item in second and item >= 0) if set(first) & set(second) - {-1} else first[0]
+    shared = (
+        next(item for item in first if item in second and item >= 0) if set(first) & set(second) - {-1} else first[0]
+    )
     workspace.journal.append([charged(shared)])
     expected = {
         "r1": [item for item in first if item not in (-1, shared)][:4],
@@ -56,12 +58,16 @@ def test_answers_under_swaps_are_wholly_of_one_run(serve: Serve, workspace: Work
     stop = threading.Event()
 
     with serve() as client:
+
         def ask() -> None:
             with httpx.Client(base_url=client.base_url, headers=client.headers) as mine:
                 while not stop.is_set():
                     answer = mine.get(f"/v1/recommendations/profiles/{PROFILE}?amt=4")
                     told = answer.json()
-                    if answer.status_code != 200 or listed(told)[: len(expected[told["run_id"]])] != expected[told["run_id"]]:
+                    if (
+                        answer.status_code != 200
+                        or listed(told)[: len(expected[told["run_id"]])] != expected[told["run_id"]]
+                    ):
                         faults.append(told)
                         return
                     seen[told["run_id"]] += 1
@@ -89,6 +95,24 @@ def test_writes_of_another_process_count_from_the_next_lookup_on(serve: Serve, w
             assert before[0] not in listed(client.get(f"/v1/recommendations/profiles/{PROFILE}").json())
 
 
+def test_a_kept_answer_is_not_given_after_a_write_and_memory_is_bounded(
+    serve: Serve, workspace: Workspace, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("serving.live.KEPT_BYTES", 3000)
+    with serve() as client:
+        path = f"/v1/recommendations/profiles/{PROFILE}?amt=3"
+        first = client.get(path)
+        assert client.get(path).content.split(b'"items"')[1] == first.content.split(b'"items"')[1]
+        workspace.journal.append([charged(listed(first.json())[1])])
+        after = listed(client.get(path).json())
+        assert listed(first.json())[1] not in after and len(after) == 3
+        lists = {
+            number: listed(client.get(f"/v1/recommendations/profiles/c-{number}?amt=2").json()) for number in range(60)
+        }
+        for number, before in lists.items():
+            assert listed(client.get(f"/v1/recommendations/profiles/c-{number}?amt=2").json()) == before
+
+
 def test_writes_made_while_a_run_is_loaded_are_not_lost(workspace: Workspace, monkeypatch: Any) -> None:
     with Journal.open(workspace.layout, workspace.settings) as journal:
         live = Live(workspace.layout, workspace.settings, journal)
@@ -107,7 +131,9 @@ def test_writes_made_while_a_run_is_loaded_are_not_lost(workspace: Workspace, mo
         assert live.view() is not None and held.wait(10)
         workspace.journal.append([charged(5)])
         view = live.view()
-        assert view is not None and view.snapshot.run_id == "r1" and 5 in view.overlay.seen(view.pack.profile_row(PROFILE))
+        assert (
+            view is not None and view.snapshot.run_id == "r1" and 5 in view.overlay.seen(view.pack.profile_row(PROFILE))
+        )
         go.set()
         give_up = time.monotonic() + 10
         while view.snapshot.run_id != "r2" and time.monotonic() < give_up:
@@ -150,7 +176,9 @@ def test_a_served_run_may_be_removed(serve: Serve, workspace: Workspace) -> None
         assert len(wait_for(client, "r2")["items"]) == WIDTH
 
 
-def test_started_without_its_run_it_recovers_when_one_is_published(serve: Serve, workspace: Workspace, tmp_path: Path) -> None:
+def test_started_without_its_run_it_recovers_when_one_is_published(
+    serve: Serve, workspace: Workspace, tmp_path: Path
+) -> None:
     workspace.layout.run("r1").rename(tmp_path / "elsewhere")
     with serve() as client:
         answer = client.get("/ready")

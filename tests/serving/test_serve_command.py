@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -29,8 +29,11 @@ def command(workspace: Workspace, *arguments: str) -> Iterator[tuple[subprocess.
         port = free.getsockname()[1]
     environment = {**os.environ, "NIGHTLOOM_HOME": str(workspace.layout.home)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "serve", "--port", str(port), *arguments], env=environment, cwd=ROOT,
-        stdout=subprocess.DEVNULL, start_new_session=True,
+        [sys.executable, "-m", "cli.main", "serve", "--port", str(port), *arguments],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     address = f"http://127.0.0.1:{port}"
     try:
@@ -44,10 +47,8 @@ def command(workspace: Workspace, *arguments: str) -> Iterator[tuple[subprocess.
                 time.sleep(0.02)
         yield process, address
     finally:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
 
 
@@ -86,11 +87,15 @@ def test_workers_see_each_others_writes_and_stop_cleanly(workspace: Workspace) -
     headers = workspace.key("write")
     with command(workspace, "--workers", "2") as (process, address):
         for number in range(12):  # each request opens a connection, so it may meet either worker
-            listed = httpx.get(f"{address}/v1/recommendations/profiles/c-{number}?amt=1", headers=headers).json()["items"]
+            listed = httpx.get(f"{address}/v1/recommendations/profiles/c-{number}?amt=1", headers=headers).json()[
+                "items"
+            ]
             event = {"event_type": "charged", "profile_id": f"c-{number}", "item_id": listed[0]["item_id"]}
             assert httpx.post(f"{address}/v1/events", headers=headers, json=event).status_code == 201
             for _ in range(4):
-                again = httpx.get(f"{address}/v1/recommendations/profiles/c-{number}?amt=1", headers=headers).json()["items"]
+                again = httpx.get(f"{address}/v1/recommendations/profiles/c-{number}?amt=1", headers=headers).json()[
+                    "items"
+                ]
                 assert again != listed
         text = httpx.get(f"{address}/metrics").text
         assert 'nightloom_requests_total{route="recommendations_profile",status="2xx"} 60.0' in text

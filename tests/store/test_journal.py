@@ -99,7 +99,9 @@ def test_the_pointer_moves_with_what_belongs_to_it_or_not_at_all(journal: Journa
     assert (back.run_id, back.watermark) == ("r1", 3)
     history = [(move.run_id, move.previous, move.kind, move.who) for move in journal.promotions()]
     assert history == [
-        ("r1", "r2", "rollback", "bert"), ("r2", "r1", "promote", "test"), ("r1", None, "promote", "anna"),
+        ("r1", "r2", "rollback", "bert"),
+        ("r2", "r1", "promote", "test"),
+        ("r1", None, "promote", "anna"),
     ]
     assert journal.promoted_order() == ["r2", "r1"]
 
@@ -199,10 +201,14 @@ def test_an_older_journal_is_brought_forward_once(tmp_path: Path, monkeypatch: p
     Journal.open(Layout(tmp_path), Settings()).close()
     steps: list[int] = []
     monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
-    monkeypatch.setattr(schema, "MIGRATIONS", {
-        1: lambda connection: (steps.append(1), connection.execute(text("CREATE TABLE added (a INTEGER)"))),
-        2: lambda connection: steps.append(2),
-    })
+    monkeypatch.setattr(
+        schema,
+        "MIGRATIONS",
+        {
+            1: lambda connection: (steps.append(1), connection.execute(text("CREATE TABLE added (a INTEGER)"))),
+            2: lambda connection: steps.append(2),
+        },
+    )
     for _ in range(2):
         with Journal.open(Layout(tmp_path), Settings()) as journal, journal.reading() as connection:
             assert connection.execute(text("SELECT count(*) FROM added")).scalar() == 0

@@ -65,7 +65,9 @@ def test_a_held_lease_names_its_holder(journal: Journal) -> None:
 
 def test_a_dead_holder_is_replaced_at_once_and_a_live_one_is_not(tmp_path: Path) -> None:
     with Journal.open(Layout(tmp_path), Settings()) as journal:
-        holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        holder = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         with pytest.raises(LeaseHeld, match=f"process {holder.pid}"), journal.lease("pipeline"):
             pass
@@ -80,9 +82,12 @@ def test_a_process_number_that_was_given_again_does_not_keep_the_lease(journal: 
     lease = journal.lease("pipeline", "before", 3600).__enter__()
     with journal.writing() as connection:
         connection.execute(update(leases).values(process_started="1"))
-    with journal.lease("pipeline", "after"):
-        with pytest.raises(LeaseHeld, match="lost"), journal.writing() as connection:
-            lease.guard(connection)
+    with (
+        journal.lease("pipeline", "after"),
+        pytest.raises(LeaseHeld, match="lost"),
+        journal.writing() as connection,
+    ):
+        lease.guard(connection)
     lease.__exit__(None, None, None)
 
 

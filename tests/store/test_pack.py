@@ -58,8 +58,11 @@ def test_items_and_their_fragments(folder: Path, pack: ServingPack) -> None:
         assert json.loads(pack.items[index])["properties"] == {"tags": ["a", "b"]}
         listed = json.loads(pack.listed[index] + b"1}")
         assert listed == {
-            "item_id": item["item_id"], "item_name": item["item_name"], "item_category": item["item_category"],
-            "item_price": item["item_price"], "score": 1,
+            "item_id": item["item_id"],
+            "item_name": item["item_name"],
+            "item_category": item["item_category"],
+            "item_price": item["item_price"],
+            "score": 1,
         }
         assert bool(pack.eligible[index]) == (item["status"] == "active")
     assert not pack.eligible[-1]
@@ -96,7 +99,9 @@ def test_an_id_that_is_two_things_is_the_profile_id(tmp_path: Path, folder: Path
     with duckdb.connect() as con:
         source = copied / "tables" / "profiles.parquet"
         con.execute(f"CREATE TABLE p AS SELECT * FROM '{source}'")
-        con.execute("UPDATE p SET customer_id = (SELECT profile_id FROM p WHERE profile_index = 5) WHERE profile_index = 3")
+        con.execute(
+            "UPDATE p SET customer_id = (SELECT profile_id FROM p WHERE profile_index = 5) WHERE profile_index = 3"
+        )
         con.execute("UPDATE p SET customer_id = NULL WHERE profile_index = 4")
         con.execute(f"COPY (SELECT * FROM p ORDER BY profile_id) TO '{source}' (FORMAT parquet)")
     build_pack(copied, Settings(), tmp_path / "scratch")
