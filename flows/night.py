@@ -151,7 +151,7 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
 
 def recover(desk: Desk) -> None:
     """Clear what a dead night left. Called with the lease held, so nothing here belongs to anyone alive."""
-    runs.clear_staging(desk.layout)
+    runs.clear_leftovers(desk.layout)
     for record in desk.journal.runs():
         if record.status == "building":
             runs.remove(desk.layout, record.run_id)

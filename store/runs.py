@@ -37,11 +37,14 @@ def stage(layout: Layout, run_id: str) -> Path:
     return folder
 
 
-def clear_staging(layout: Layout) -> tuple[str, ...]:
-    """Remove every staged run that a dead night left; returns their names. Call only while holding the lease."""
-    left = sorted(path for path in layout.staging.iterdir()) if layout.staging.exists() else []
+def clear_leftovers(layout: Layout) -> tuple[str, ...]:
+    """Remove every staged run and scratch file that a dead night left; returns their names. Call only while holding the lease."""
+    left = [path for folder in (layout.staging, layout.scratch) if folder.exists() for path in sorted(folder.iterdir())]
     for path in left:
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return tuple(path.name for path in left)
 
 

@@ -121,10 +121,12 @@ def test_missing_and_broken_manifests_say_so(layout: Layout) -> None:
         runs.read_manifest(folder)
 
 
-def test_dead_staging_is_cleared(layout: Layout) -> None:
+def test_what_a_dead_night_left_is_cleared(layout: Layout) -> None:
     folder = runs.stage(layout, "r-dead")
-    assert runs.clear_staging(layout) == ("r-dead",)
+    (layout.scratch / "r-dead.duckdb.wal").write_bytes(b"x")
+    assert runs.clear_leftovers(layout) == ("r-dead", "r-dead.duckdb.wal")
     assert not folder.exists()
+    assert not list(layout.scratch.iterdir())
 
 
 def test_analysts_see_the_current_run_the_history_and_what_changed(layout: Layout) -> None:
