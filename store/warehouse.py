@@ -25,11 +25,11 @@ CREATE TABLE IF NOT EXISTS profiles (
 CREATE TABLE IF NOT EXISTS items (
     item_id VARCHAR, item_category VARCHAR, item_name VARCHAR, item_description VARCHAR, item_price BIGINT, status VARCHAR,
     properties JSON, created_at TIMESTAMP, updated_at TIMESTAMP, load_id BIGINT, dated BOOLEAN, status_at TIMESTAMP);
--- One event. event_id = 'event_' and the first 32 hex digits of the row's SHA-256 (or minted, when it came through the API);
--- row_key = the other 32, null when the event came without a date or through the API.
+-- One event. event_id = 'event_' and the first 32 hex digits of the row's key, a SHA-256 (or minted, when it came through the API).
+-- The key itself is not kept: the id is its head, and 128 bits tell events apart.
 CREATE TABLE IF NOT EXISTS events (
     event_id VARCHAR, event_type VARCHAR, profile_id VARCHAR, item_id VARCHAR, created_at TIMESTAMP, properties JSON,
-    row_key VARCHAR, load_id BIGINT);
+    load_id BIGINT);
 -- One event of a profile not known yet, with everything that its event needs; loaded as soon as the profile is known.
 CREATE TABLE IF NOT EXISTS pending_events (
     load_id BIGINT, line BIGINT, ordinal BIGINT, profile_key VARCHAR, event_type VARCHAR, item_id VARCHAR, created_at TIMESTAMP,

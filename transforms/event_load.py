@@ -61,9 +61,9 @@ def _insert(con: duckdb.DuckDBPyConnection, rows: str, load_id: str) -> int:
             f"WHERE created_at BETWEEN TIMESTAMP '{span[0]}' AND TIMESTAMP '{span[1]}')"
         )
     row = con.execute(
-        "INSERT INTO events SELECT event_id, event_type, profile_id, item_id, created_at, properties, row_key, load_id FROM ("
+        "INSERT INTO events SELECT event_id, event_type, profile_id, item_id, created_at, properties, load_id FROM ("
         f"SELECT 'event_' || left(k, 32) AS event_id, event_type, profile_id, item_id, created_at, properties, "
-        f"CASE WHEN dated THEN substr(k, 33) END AS row_key, {load_id} AS load_id FROM ({rows})) {unknown}"
+        f"{load_id} AS load_id FROM ({rows})) {unknown}"
     ).fetchone()
     return int(row[0]) if row else 0
 

@@ -82,7 +82,7 @@ def _copy(con: duckdb.DuckDBPyConnection, batches: Iterable[Iterable[Any]], last
         event_load.know_profiles(con)
         row = con.execute(
             "INSERT INTO events SELECT event_id, event_type, coalesce(k.profile_id, given), item_id, coalesce(happened, received_at), "
-            f"CASE WHEN p IS NULL THEN '{{}}' ELSE {_SORTED} END, NULL, 0 FROM ("
+            f"CASE WHEN p IS NULL THEN '{{}}' ELSE {_SORTED} END, 0 FROM ("
             "SELECT seq, received_at, body->>'$.event_id' AS event_id, body->>'$.event_type' AS event_type, body->>'$.profile_id' AS given, "
             f"body->>'$.item_id' AS item_id, {cells.time(chr(34) + 'when' + chr(34))} AS happened, "
             "CASE WHEN json_type(body, '$.properties') = 'OBJECT' THEN CAST(json_extract(body, '$.properties') AS VARCHAR) END AS p "
