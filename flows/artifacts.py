@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
@@ -17,19 +18,20 @@ def publish_artifacts(outcome: Outcome) -> None:
         markdown=f"# {outcome.run_id or 'no run'}\n\nas of {as_of} UTC; {'published' if outcome.promoted else outcome.reason or 'kept'}\n",
         description="What this night did",
     )
-    _table("nightloom-stages", [_rounded(lap.as_dict()) for lap in outcome.laps], "Seconds, rows and memory of each stage")
+    table_artifact("nightloom-stages", [_rounded(lap.as_dict()) for lap in outcome.laps], "Seconds, rows and memory of each stage")
     if outcome.ingest is not None:
-        _table("nightloom-files", [load.as_dict() for load in outcome.ingest.loads], "Delivered files and what became of their rows")
-    _table("nightloom-training", [{key: str(value) for key, value in job.items()} for job in outcome.jobs], "Models trained or carried forward")
-    _table("nightloom-evaluation", [_rounded(row) for row in outcome.evaluation], "How the models did on the past")
+        table_artifact("nightloom-files", [load.as_dict() for load in outcome.ingest.loads], "Delivered files and what became of their rows")
+    table_artifact("nightloom-training", outcome.jobs, "Models trained or carried forward")
+    table_artifact("nightloom-evaluation", [_rounded(row) for row in outcome.evaluation], "How the models did on the past")
     if outcome.report:
         create_link_artifact(key="nightloom-report", link=f"file://{outcome.report}", link_text="The nightly report", description="The run's report")
 
 
-def _table(key: str, rows: list[dict[str, Any]], description: str) -> None:
+def table_artifact(key: str, rows: list[dict[str, Any]], description: str) -> None:
+    """Create a table artifact of a few rows; what JSON does not know becomes text. None without rows."""
     if rows:
-        create_table_artifact(key=key, table=rows, description=description)
+        create_table_artifact(key=key, table=json.loads(json.dumps(rows, default=str)), description=description)
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: round(value, 5) if isinstance(value, float) else (str(value) if hasattr(value, "isoformat") else value) for key, value in row.items()}
+    return {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}

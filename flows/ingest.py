@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from prefect import flow
-from prefect.artifacts import create_table_artifact
 
+from flows.artifacts import table_artifact
 from flows.desk import open_desk
 from flows.night import drain_journal, take_drops
 from flows.nightly import home
@@ -19,6 +19,5 @@ def ingest(workspace: str = "default") -> dict[str, int]:
     ):
         drained = as_task("drain", lambda: drain_journal(desk), retries=2)
         loaded = as_task("ingest", lambda: take_drops(desk), retries=2)
-    if loaded.loads:
-        create_table_artifact(key="nightloom-files", table=[load.as_dict() for load in loaded.loads], description="Delivered files")
+    table_artifact("nightloom-files", [load.as_dict() for load in loaded.loads], "Delivered files and what became of their rows")
     return {"writes": drained.rows, "files": len(loaded.loads), "rows": loaded.rows_in}
