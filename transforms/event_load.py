@@ -6,7 +6,7 @@ import duckdb
 
 from transforms.cells import literal
 from transforms.drops import count
-from transforms.event_rows import key_text
+from transforms.event_rows import key
 
 _NEW = "NOT bad AND skip_rule IS NULL AND profile_id IS NOT NULL"
 PENDING = "NOT bad AND skip_rule IS NULL AND profile_id IS NULL AND profile_key IS NOT NULL"
@@ -39,12 +39,11 @@ def number_equals(con: duckdb.DuckDBPyConnection, *, continued: bool = False) ->
 
 def insert_events(con: duckdb.DuckDBPyConnection, load_id: int, content_hash: str, *, table: str = "prepared") -> int:
     """Insert the good rows whose key is not known; returns how many. Call inside the load's transaction, after ``number_equals``."""
-    key, source = "h", f"{table} p"
+    taken, source = "h", f"{table} p"
     if count(con, table="repeated"):
-        again = key_text("CAST(r.n AS VARCHAR)", literal(content_hash))
-        key = f"CASE WHEN r.n IS NULL THEN h ELSE sha256({again}) END"
+        taken = f"CASE WHEN r.n IS NULL THEN h ELSE {key('CAST(r.n AS VARCHAR)', literal(content_hash))} END"
         source = f"{table} p LEFT JOIN repeated r USING (ordinal)"
-    return _insert(con, f"SELECT p.*, {key} AS k FROM {source} WHERE {_NEW}", str(load_id))
+    return _insert(con, f"SELECT p.*, {taken} AS k FROM {source} WHERE {_NEW}", str(load_id))
 
 
 def _insert(con: duckdb.DuckDBPyConnection, rows: str, load_id: str) -> int:
@@ -62,7 +61,7 @@ def _insert(con: duckdb.DuckDBPyConnection, rows: str, load_id: str) -> int:
         )
     row = con.execute(
         "INSERT INTO events SELECT event_id, event_type, profile_id, item_id, created_at, properties, load_id FROM ("
-        f"SELECT 'event_' || left(k, 32) AS event_id, event_type, profile_id, item_id, created_at, properties, "
+        f"SELECT 'event_' || k AS event_id, event_type, profile_id, item_id, created_at, properties, "
         f"{load_id} AS load_id FROM ({rows})) {unknown}"
     ).fetchone()
     return int(row[0]) if row else 0
@@ -90,12 +89,8 @@ def release_pending(con: duckdb.DuckDBPyConnection, now: str) -> tuple[int, int]
     waiting = count(con, table="released")
     if not waiting:
         return 0, 0
-    base = key_text("'1'", "content_hash")
-    again = key_text("CAST(n AS VARCHAR)", "content_hash")
-    numbered = (
-        f"SELECT *, row_number() OVER (PARTITION BY load_id, sha256({base}) ORDER BY ordinal) AS n FROM released"
-    )
-    keyed = f"SELECT *, sha256({again}) AS k FROM ({numbered})"
+    numbered = f"SELECT *, row_number() OVER (PARTITION BY load_id, {key(literal('1'), 'content_hash')} ORDER BY ordinal) AS n FROM released"
+    keyed = f"SELECT *, {key('CAST(n AS VARCHAR)', 'content_hash')} AS k FROM ({numbered})"
     # The same event may wait in two files: it is one.
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE released_once AS SELECT * FROM ({keyed}) QUALIFY row_number() OVER (PARTITION BY k ORDER BY load_id) = 1"
@@ -115,7 +110,7 @@ def create_profiles(con: duckdb.DuckDBPyConnection, load_id: int, now: str, neve
     """Make bare profiles for the unknown customers of good rows. Whatever is delivered for them later replaces them."""
     row = con.execute(
         "INSERT INTO profiles SELECT profile_id, min(profile_key), false, 'active', '{}', '{}', "
-        f"{now}, {never}, $load, true, NULL FROM prepared WHERE {_NEW} AND known_id IS NULL GROUP BY profile_id",
+        f"{now}, {never}, $load, true, NULL FROM prepared WHERE {_NEW} AND profile_key IS NOT NULL GROUP BY profile_id",
         {"load": load_id},
     ).fetchone()
     return int(row[0]) if row else 0

@@ -18,10 +18,15 @@ from transforms.terms import Built, Terms, stamp
 _TEXT_KEYS = ("item_id", "payment_method")
 
 
-def key_text(occurrence: str, content_hash: str) -> str:
+def _key_text(occurrence: str, content_hash: str) -> str:
     """SQL of what is hashed: type, profile, time (of an undated event: its file), properties, and which of its equals it is."""
     when = f"CASE WHEN dated THEN CAST(created_at AS VARCHAR) ELSE 'file:' || {content_hash} END"
     return f"event_type || chr(10) || profile_id || chr(10) || {when} || chr(10) || properties || chr(10) || {occurrence}"
+
+
+def key(occurrence: str, content_hash: str) -> str:
+    """SQL of a row's key: the first 32 hex digits of the hash, which tell events apart and are the event id."""
+    return f"left(sha256({_key_text(occurrence, content_hash)}), 32)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
     """See ``Built``. Knows profiles by temp table ``known_profiles`` (key, profile_id)."""
     event_type, created = fields.fields["event_type"], fields.fields.get("created_at")
     named = [fields.fields[name] for name in ("profile_id", "customer_id") if name in fields.fields]
-    key = f"coalesce({', '.join(cell.text for cell in named)})"
+    who = f"coalesce({', '.join(cell.text for cell in named)})"
     when = "CAST(NULL AS TIMESTAMP)" if created is None else created.value if created.kind == "timestamp" else cells.time(created.text)
     found = _properties(fields)
     typed, learned = _types(con, fields, terms, found, event_type)
@@ -48,18 +53,18 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
                  f"THEN {cells.profile_id_of('profile_key')} END"
     relation = (
         f"(SELECT r.*, k.profile_id AS known_id, coalesce(k.profile_id, {minted}) AS found_id FROM "
-        f"(SELECT *, {event_type.text} AS event_kind, {key} AS profile_key, {when} AS happened FROM {fields.relation}) r "
+        f"(SELECT *, {event_type.text} AS event_kind, {who} AS profile_key, {when} AS happened FROM {fields.relation}) r "
         "LEFT JOIN known_profiles k ON k.key = r.profile_key)"
     )
     checks = _checks(fields, terms, typed, event_type, named[0], created, declared)
     by_key = {one.prop.key: one for one in typed}
     item = by_key["item_id"].prop.cell.text if "item_id" in by_key else "CAST(NULL AS VARCHAR)"
     select = (
-        "event_kind AS event_type, profile_key, found_id AS profile_id, known_id, "
+        "event_kind AS event_type, CASE WHEN known_id IS NULL THEN profile_key END AS profile_key, found_id AS profile_id, "
         f"{item} AS item_id, coalesce(happened, {stamp(terms.now)}) AS created_at, happened IS NOT NULL AS dated, "
         f"{_json(typed)} AS properties"
     )
-    hashed = f"sha256({key_text(literal('1'), literal(terms.content_hash))})"
+    hashed = key(literal("1"), literal(terms.content_hash))
     after = f", CASE WHEN NOT bad AND skip_rule IS NULL AND profile_id IS NOT NULL THEN {hashed} END AS h"
     return Built(relation, select, tuple(checks), tuple(learned), after)
 
