@@ -21,7 +21,7 @@ for _name, _value in {
 
 from cyclopts import App  # noqa: E402 - after the environment
 
-from contracts.errors import NightloomError  # noqa: E402
+from contracts.errors import NightloomError, StorageError  # noqa: E402
 
 # name, where it is, what it does: a new command is one new row and one new file.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -61,6 +61,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        print(f"nightloom: the system refused: {error}\n  try: check free space and permissions there", file=sys.stderr)
+        sys.exit(StorageError.exit_code)
 
 
 if __name__ == "__main__":

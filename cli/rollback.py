@@ -30,9 +30,11 @@ def rollback(run_id: str = "", *, workspace: str = "", json: bool = False) -> No
         wanted = run_id or next((p.previous for p in desk.journal.promotions() if p.run_id == pointer.run_id and p.previous), "")
         if not wanted:
             raise NotFound(f"no run was served before {pointer.run_id}", hint="nightloom runs list")
-        if wanted == pointer.run_id:
+        renewed = publish.renew_views(desk)
+        if wanted == pointer.run_id and not renewed:
             raise UsageError(f"{wanted} is the run that is served now", hint="nightloom runs list")
-        publish.rollback(desk, wanted, lease, who="rollback")
+        if wanted != pointer.run_id:
+            publish.rollback(desk, wanted, lease, who="rollback")
     if json:
         show_json({"serving": wanted, "before": pointer.run_id})
     else:

@@ -12,6 +12,7 @@ from contracts.progress import Progress, Silent
 from contracts.settings import Settings
 from store import definitions
 from store.definitions import Definitions
+from store.faults import storage_border
 from store.journal import Journal
 from store.layout import Layout
 
@@ -33,10 +34,14 @@ class Desk:
 
 @contextmanager
 def open_desk(home: Path, workspace: str = "default", progress: Progress | None = None) -> Iterator[Desk]:
-    """Open a workspace for writing; its folders are made when missing. Raises ``DefinitionError`` with every fault in the definitions."""
+    """Open a workspace for writing; its folders are made when missing.
+
+    Raises ``DefinitionError`` with every fault in the definitions, ``StorageError`` where files or folders may not be read or made.
+    """
     layout = Layout(home, workspace)
     loaded = definitions.load(layout)
-    layout.create()
+    with storage_border(f"cannot make the folders of workspace {workspace}"):
+        layout.create()
     journal = Journal.open(layout, loaded.settings)
     try:
         yield Desk(layout, loaded, journal, datetime.now(UTC).replace(tzinfo=None), progress or Silent())

@@ -23,6 +23,7 @@ from flows.stages.recommend import train
 from flows.stages.stage import stage_run
 from flows.stopwatch import Lap, Stopwatch
 from store import inbox, runs
+from store.faults import storage_border
 from store.workbench import open_workbench
 
 T = TypeVar("T")
@@ -76,11 +77,13 @@ class Outcome:
 def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
     """Run one night and return what happened. One at a time per workspace: raises ``LeaseHeld`` while another runs.
 
-    Whatever goes wrong, the pointer stays where it was and the next night starts clean.
+    Whatever goes wrong before the run is promoted, the pointer stays where it was; whatever goes wrong, the next night starts clean.
+    What disk or databases refuse is a ``StorageError`` that names the stage.
     """
     watch = Stopwatch()
     outcome = Outcome(laps=watch.laps)
-    with desk.journal.lease("pipeline", order.who, desk.settings.pipeline.lease_seconds) as lease:
+    with storage_border("the night stopped"), desk.journal.lease("pipeline", order.who, desk.settings.pipeline.lease_seconds) as lease:
+        step = bordered(step)
         recover(desk)
         if order.ingest:
             with watch.lap("drain") as lap:
@@ -101,9 +104,9 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
         previous = None if order.alone else publish.previous_run(desk, cut.identity)
         cut = replace(cut, identity=replace(cut.identity, compared_with=previous.run_id if previous else ""))
         outcome.run_id = runs.run_id_of(cut.identity)
-        # A run that is complete on disk is being made again (to compare, or to serve it): its record must not say otherwise meanwhile.
-        again = runs.complete(desk.layout, outcome.run_id)
-        if not again:
+        # A run that is kept or served is being made again (to compare, to serve it, or to repair it): its record must not say otherwise meanwhile.
+        served = desk.journal.pointer()
+        if not runs.complete(desk.layout, outcome.run_id) and (served is None or served.run_id != outcome.run_id):
             desk.journal.record_run(outcome.run_id, "building", as_of=cut.as_of, watermark=cut.identity.journal_seq)
         try:
             make(desk, cut, previous, outcome, watch, step)
@@ -111,9 +114,10 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
             with watch.lap("publish"):
                 step("publish", lambda: publish.promote(desk, outcome.run_id, lease, who=order.who, serve=order.serve), retries=2)
         except BaseException as error:
-            if not again:
-                note_failure(desk, outcome.run_id, error)
+            note_failure(desk, outcome.run_id, error)
             raise
+        with watch.lap("views"):
+            step("views", lambda: publish.refresh(desk), retries=2)
     outcome.made, outcome.promoted = True, order.serve
     outcome.report = str(desk.layout.run(outcome.run_id) / "reports" / "index.html")
     return outcome
@@ -149,19 +153,44 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
         step("stage", lambda: stage_run(desk, target, cut, outcome, tables, months, checked, previous))
 
 
+def bordered(step: Step) -> Step:
+    """The same way to run a stage, with what disk and databases refuse mapped to ``StorageError`` before anybody sees it."""
+
+    def run(name: str, work: Callable[[], T], *, retries: int = 0) -> T:
+        def guarded() -> T:
+            with storage_border(f"stage {name} stopped"):
+                return work()
+
+        return step(name, guarded, retries=retries)
+
+    return run
+
+
 def recover(desk: Desk) -> None:
-    """Clear what a dead night left. Called with the lease held, so nothing here belongs to anyone alive."""
+    """Clear what a dead night left, and finish what it could not. Called with the lease held, so nothing here belongs to anyone alive."""
     runs.clear_leftovers(desk.layout)
+    pointer = desk.journal.pointer()
+    served = pointer.run_id if pointer else None
     for record in desk.journal.runs():
-        if record.status == "building":
+        if record.run_id == served:
+            if record.status != "published":
+                desk.journal.record_run(record.run_id, "published", message=record.message)
+        elif record.status == "building":
             runs.remove(desk.layout, record.run_id)
             desk.journal.record_run(record.run_id, "failed", message="interrupted")
+        elif record.status in ("failed", "pruned") and desk.layout.run(record.run_id).exists():
+            runs.remove(desk.layout, record.run_id)
+    publish.renew_views(desk)
 
 
 def note_failure(desk: Desk, run_id: str, error: BaseException) -> None:
-    """Record why a run failed; when even that cannot be written (a full disk), the first error is the one to see."""
+    """Record why a run failed, if it was still being built: one that is kept or served did not fail by what came later.
+
+    When even that cannot be written (a full disk), the first error is the one to see, and the next night records it as interrupted.
+    """
     try:
-        desk.journal.record_run(run_id, "failed", message=f"{type(error).__name__}: {error}"[:2000])
+        if any(record.run_id == run_id and record.status == "building" for record in desk.journal.runs()):
+            desk.journal.record_run(run_id, "failed", message=f"{type(error).__name__}: {error}"[:2000])
     except StorageError as second:
         error.add_note(f"the failure could not be recorded either: {second}")
 

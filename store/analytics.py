@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import duckdb
 
-from contracts.errors import StorageError
 from contracts.published import TABLES, Manifest, Table
+from store import disk
+from store.faults import storage_border
 from store.layout import Layout
 
 # Views made from others, with the column that each adds documented where it is not a table's own.
@@ -53,17 +54,31 @@ _CHANGE_OF = {"churn_changes": "churn", "recommendation_changes": "recommendatio
 
 
 def refresh(layout: Layout, current: str, kept: Sequence[Manifest]) -> None:
-    """Write the views for the kept runs, ``current`` among them, and swap the file in."""
+    """Write the views for the kept runs, ``current`` among them, and swap the file in. Raises ``StorageError``; the old file then stays."""
     fresh = layout.analytics.with_name(".analytics.fresh.duckdb")
-    fresh.unlink(missing_ok=True)
     by_id = {manifest.run_id: manifest for manifest in kept}
-    try:
+    with storage_border(f"cannot write {layout.analytics.name}"):
+        for left in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+            left.unlink(missing_ok=True)
         with duckdb.connect(str(fresh)) as con:
+            con.begin()
             _create(con, layout, by_id[current], kept)
+            con.commit()
             con.execute("CHECKPOINT")
-    except duckdb.Error as error:
-        raise StorageError(f"cannot write {layout.analytics.name}: {error}", hint="check free space of the data folder") from error
-    fresh.replace(layout.analytics)
+        disk.sync_file(fresh)
+        fresh.replace(layout.analytics)
+        disk.sync_folder(layout.root)
+
+
+def shown(layout: Layout) -> dict[str, bool] | None:
+    """The runs that the views name, and of each whether it is the current one; None when the file is missing or cannot be used."""
+    if not layout.analytics.exists():
+        return None
+    try:
+        with duckdb.connect(str(layout.analytics), read_only=True) as con:
+            return {str(run_id): bool(current) for run_id, current in con.execute("SELECT run_id, current FROM runs").fetchall()}
+    except duckdb.Error:
+        return None
 
 
 def _create(con: duckdb.DuckDBPyConnection, layout: Layout, current: Manifest, kept: Sequence[Manifest]) -> None:
@@ -82,10 +97,10 @@ def _create(con: duckdb.DuckDBPyConnection, layout: Layout, current: Manifest, k
     _runs(con, current, kept)
     before = _before(current, kept)
     for name, (grain, sql) in CHANGES.items():
-        table = _CHANGE_OF[name]
+        source = _CHANGE_OF[name]
         scope = (
-            f"WITH now AS (SELECT * FROM history.{table} WHERE run_id = '{current.run_id}'), "
-            f"before AS (SELECT * FROM history.{table} WHERE run_id = '{before}') "
+            f"WITH now AS (SELECT * FROM history.{source} WHERE run_id = '{current.run_id}'), "
+            f"before AS (SELECT * FROM history.{source} WHERE run_id = '{before}') "
         )
         _view(con, "main", name, grain, scope + sql)
 

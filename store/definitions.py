@@ -18,6 +18,7 @@ from contracts.definitions import Source
 from contracts.errors import DefinitionError, Problem
 from contracts.features import FeatureSpec
 from contracts.settings import Settings
+from store.faults import storage_border
 from store.layout import RESERVED, Layout
 from transforms.features_definition import parse_features
 from transforms.sources import parse_source
@@ -49,20 +50,25 @@ class Definitions:
 
 
 def load(layout: Layout) -> Definitions:
-    """Read ``settings.toml``, ``sources/*.yaml`` and ``features.yaml``; raise ``DefinitionError`` with every problem found."""
+    """Read ``settings.toml``, ``sources/*.yaml`` and ``features.yaml``; raise ``DefinitionError`` with every problem found.
+
+    Raises ``StorageError`` for what is there and cannot be read: going on without it would run with other definitions than were written.
+    """
     problems: list[Problem] = []
-    settings = _settings(layout, problems)
-    sources = tuple(_sources(layout.definitions / "sources", problems))
-    features = _features(layout.definitions / "features.yaml", problems)
+    with storage_border("cannot read the definitions"):
+        settings = _settings(layout, problems)
+        sources = tuple(_sources(layout.definitions / "sources", problems))
+        features = _features(layout.definitions / "features.yaml", problems)
     if problems or settings is None or features is None:
         raise DefinitionError(problems)
     return Definitions(settings, sources, features)
 
 
 def load_settings(layout: Layout) -> Settings:
-    """Read only ``settings.toml``; defaults when there is none."""
+    """Read only ``settings.toml``; defaults when there is none. Raises ``DefinitionError``, or ``StorageError`` when it cannot be read."""
     problems: list[Problem] = []
-    settings = _settings(layout, problems)
+    with storage_border("cannot read the definitions"):
+        settings = _settings(layout, problems)
     if settings is None:
         raise DefinitionError(problems)
     return settings
@@ -131,7 +137,8 @@ def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
 
 def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:
     names: dict[str, str] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    # Not glob: that takes a folder that may not be read for an empty one.
+    for path in sorted(path for path in folder.iterdir() if path.suffix == ".yaml") if folder.exists() else ():
         before = len(problems)
         document = _yaml(path, problems)
         if len(problems) > before:

@@ -67,8 +67,11 @@ def discover(layout: Layout, settle_seconds: float) -> tuple[list[Drop], list[Wa
         reason = _why_not(Path(entry.path), settle_seconds)
         if reason:
             waits.append(Waiting(name, reason))
-        else:
+            continue
+        try:
             drops.append(Drop(name, Path(entry.path), entry.stat(follow_symlinks=False).st_size))
+        except OSError as error:
+            waits.append(Waiting(name, f"cannot be read: {error.strerror}"))
     return sorted(drops, key=lambda drop: drop.name), sorted(waits, key=lambda wait: wait.name)
 
 

@@ -74,9 +74,10 @@ def read_manifest(folder: Path) -> Manifest:
     except FileNotFoundError:
         raise NotFound(f"there is no run {folder.name!r}", hint="nightloom runs") from None
     except (OSError, ValueError) as error:
-        raise StorageError(f"cannot read {path.name} of run {folder.name}: {error}") from error
-    if raw["version"] != MANIFEST_VERSION:
-        raise StorageError(f"run {folder.name} was written by another version (manifest {raw['version']})", hint="run the night again")
+        raise StorageError(f"cannot read {path.name} of run {folder.name}: {error}", hint="roll back to another run, or run the night again") from error
+    if not isinstance(raw, dict) or raw.get("version") != MANIFEST_VERSION:
+        found = raw.get("version") if isinstance(raw, dict) else "none"
+        raise StorageError(f"run {folder.name} was written by another version (manifest {found})", hint="run the night again")
     tables = tuple(
         PublishedTable(table["name"], tuple(table["files"]), table["rows"], tuple(table["digests"])) for table in raw["tables"]
     )
@@ -116,10 +117,17 @@ def discard(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def kept(layout: Layout) -> list[Manifest]:
-    """Manifests of all complete runs on disk, oldest as_of first, then by creation."""
-    manifests = [read_manifest(path) for path in layout.runs.iterdir() if (path / MANIFEST).is_file()] if layout.runs.exists() else []
-    return sorted(manifests, key=lambda manifest: (manifest.identity.as_of, manifest.created_at))
+def kept(layout: Layout) -> tuple[list[Manifest], tuple[str, ...]]:
+    """Manifests of all complete runs on disk, oldest as_of first, then by creation; and the names of folders whose manifest cannot be read."""
+    manifests, unreadable = [], []
+    folders = [path for path in sorted(layout.runs.iterdir()) if not path.name.startswith(".")] if layout.runs.exists() else []
+    for folder in folders:
+        try:
+            if (folder / MANIFEST).is_file():
+                manifests.append(read_manifest(folder))
+        except (StorageError, OSError):
+            unreadable.append(folder.name)
+    return sorted(manifests, key=lambda manifest: (manifest.identity.as_of, manifest.created_at)), tuple(unreadable)
 
 
 def remove(layout: Layout, run_id: str) -> None:

@@ -18,7 +18,7 @@ def open_workbench(layout: Layout, settings: Settings, run_id: str) -> Iterator[
     """Yield a connection on a scratch file; the file is removed afterwards. Spills under the workspace's scratch folder."""
     scratch = layout.scratch / f"{run_id}.duckdb"
     _remove(scratch)
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "threads": settings.pipeline.threads,
         "memory_limit": settings.pipeline.memory_limit,
         "temp_directory": str(layout.scratch / f"{run_id}.spill"),

@@ -68,6 +68,13 @@ class Staged:
         return np.asarray(accepted[ordinals])
 
 
+# Words of the system by which an error is the disk's and not the file's: a good file must not be set aside because the disk is full.
+_REFUSALS = (
+    "no space left", "could not write", "temp directory", "file too large", "disk quota", "permission denied", "read-only file system",
+    "input/output error",
+)
+
+
 def drop_staging(con: duckdb.DuckDBPyConnection) -> None:
     """Remove what the last file left."""
     for table in ("staged", "reject_errors", "reject_scans"):
@@ -90,7 +97,7 @@ def stage(
         return _csv(con, path, options, required, scratch)
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.SerializationException, duckdb.IOException) as error:
         text = str(error)
-        if "No space left" in text or "Could not write" in text or "temp directory" in text.lower():
+        if any(words in text.lower() for words in _REFUSALS):
             raise
         raise DropRefused(_first_line(text).replace(str(path), "the file"), rule="unreadable", hint="deliver the file again, whole") from error
 

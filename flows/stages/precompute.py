@@ -21,6 +21,7 @@ from flows.stages.recommend import RecommendOutcome
 from models.interactions import QUANTUM
 from models.ranking import Floats, Ints
 from store import disk
+from store.pack.arrays import create_array, flush
 
 BLOCK = 4096
 """Profiles computed at once. Memory: history and lists of so many, and one tile of scores for each worker."""
@@ -205,12 +206,7 @@ def _append(con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, pa.Arr
 
 @contextmanager
 def _array(path: Path, shape: tuple[int, int], dtype: Any) -> Iterator[NDArray[Any]]:
-    """A new ``.npy`` file to be filled through memory and flushed at the end. An empty one cannot be mapped."""
-    if 0 in shape:
-        empty = np.zeros(shape, dtype)
-        np.save(path, empty, allow_pickle=False)
-        yield empty
-        return
-    mapped = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    """A new ``.npy`` file to be filled through memory and flushed at the end."""
+    mapped = create_array(path, shape, dtype)
     yield mapped
-    mapped.flush()
+    flush(mapped)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from contracts.errors import VerificationFailed
+from contracts.errors import StorageError, VerificationFailed
 from contracts.progress import Progress
 from contracts.published import TABLE_BY_NAME, TABLES, Identity, Manifest, PublishedTable
 from store import analytics, runs
@@ -129,16 +129,21 @@ def export(
 
 
 def promote(desk: Desk, run_id: str, lease: Lease, *, who: str, serve: bool = True) -> None:
-    """Verify a staged run, move it into place and, with ``serve``, make it current in one journal transaction; refresh views, prune."""
+    """Verify a staged run, move it into place and, with ``serve``, make it current in one journal transaction.
+
+    May be called again after a failure: a run that was moved into place before is verified there.
+    """
     staged = desk.layout.staging / run_id
-    manifest = runs.verify(staged)
-    settle(desk, staged, manifest)
+    if staged.exists() or not runs.complete(desk.layout, run_id):
+        manifest = runs.verify(staged)
+        settle(desk, staged, manifest)
+    else:
+        manifest = runs.verify(desk.layout.run(run_id))
     pointer = desk.journal.pointer()
     if serve and (pointer is None or pointer.run_id != run_id):
         desk.journal.promote(run_id, manifest.identity.journal_seq, who, lease=lease)
     elif not serve and not any(record.run_id == run_id and record.status in COMPLETE for record in desk.journal.runs()):
         desk.journal.record_run(run_id, "kept")
-    refresh(desk)
 
 
 def rollback(desk: Desk, run_id: str, lease: Lease, *, who: str) -> None:
@@ -175,23 +180,57 @@ def refresh(desk: Desk) -> None:
     """Point the analysts' views at what is kept, then remove what no view has named since the last refresh.
 
     Removal takes two refreshes: a run first leaves the views and only at the next one the disk, so that an analyst who opened
-    the views yesterday still finds every file they name.
+    the views yesterday still finds every file they name. Raises ``StorageError``; the run that is served goes on being served, and the
+    next night, or a rollback, makes up for it (``renew_views``).
     """
     pointer = desk.journal.pointer()
     if pointer is None:
         return
     status = {record.run_id: record.status for record in desk.journal.runs()}
     leaving = {run_id for run_id, value in status.items() if value == "retired" and run_id != pointer.run_id}
-    kept = [manifest for manifest in runs.kept(desk.layout) if status.get(manifest.run_id) in COMPLETE]
-    doomed = expired(desk, {manifest.run_id for manifest in kept}, pointer.run_id)
-    analytics.refresh(desk.layout, pointer.run_id, [manifest for manifest in kept if manifest.run_id not in doomed])
+    kept, unreadable = _kept(desk, status)
+    shown = _to_show(desk, kept, pointer.run_id)
+    if pointer.run_id not in {manifest.run_id for manifest in shown}:
+        raise StorageError(f"run {pointer.run_id}, which is served, cannot be read from disk", hint="nightloom rollback, or nightloom run --force")
+    analytics.refresh(desk.layout, pointer.run_id, shown)
     for run_id in sorted(leaving):
         runs.remove(desk.layout, run_id)
         desk.journal.record_run(run_id, "pruned")
-    for run_id in sorted(doomed):
+    for run_id in sorted({manifest.run_id for manifest in kept} - {manifest.run_id for manifest in shown}):
         desk.journal.record_run(run_id, "retired")
-    watermarks = [manifest.identity.journal_seq for manifest in kept]
-    desk.journal.prune(min(watermarks, default=0))
+    if not unreadable:
+        desk.journal.prune(min((manifest.identity.journal_seq for manifest in kept), default=0))
+
+
+def renew_views(desk: Desk) -> bool:
+    """Refresh the analysts' views when they are missing, cannot be read, or do not name the runs they should; returns whether they were.
+
+    That happens when a night or a rollback died, or ran out of disk, right after it moved the pointer.
+    """
+    pointer = desk.journal.pointer()
+    if pointer is None:
+        return False
+    kept, _ = _kept(desk, {record.run_id: record.status for record in desk.journal.runs()})
+    wanted = {manifest.run_id: manifest.run_id == pointer.run_id for manifest in _to_show(desk, kept, pointer.run_id)}
+    # A served run that is gone from disk cannot be shown; the night that follows makes a new one.
+    if pointer.run_id not in wanted or analytics.shown(desk.layout) == wanted:
+        return False
+    desk.progress.step("views", 0, 1, "they do not name the run that is served; writing them again")
+    refresh(desk)
+    return True
+
+
+def _kept(desk: Desk, status: Mapping[str, str]) -> tuple[list[Manifest], tuple[str, ...]]:
+    """Manifests of the complete runs, oldest first, and the names of those that cannot be read: they are left out, and it is said."""
+    kept, unreadable = runs.kept(desk.layout)
+    for name in unreadable:
+        desk.progress.step("views", 0, 1, f"run {name} cannot be read and is left out; nightloom runs verify {name} says why")
+    return [manifest for manifest in kept if status.get(manifest.run_id) in COMPLETE], unreadable
+
+
+def _to_show(desk: Desk, kept: list[Manifest], current: str) -> list[Manifest]:
+    doomed = expired(desk, {manifest.run_id for manifest in kept}, current)
+    return [manifest for manifest in kept if manifest.run_id not in doomed]
 
 
 def expired(desk: Desk, kept: set[str], current: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,26 @@ from contracts.errors import StorageError
 def save_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an array; equal arrays give equal bytes."""
     np.save(path, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def create_array(path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """A new file, mapped to be filled; ``flush()`` it at the end. Raises OSError when the disk has no room for it.
+
+    The room is taken at once: a write through memory to a disk that is full would kill the process without a word.
+    """
+    if 0 in shape:
+        np.save(path, np.zeros(shape, dtype), allow_pickle=False)  # nothing cannot be mapped
+        return np.zeros(shape, dtype)
+    mapped = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return cast("npt.NDArray[Any]", mapped)
+
+
+def flush(array: npt.NDArray[Any]) -> None:
+    """Write what was filled in to disk."""
+    if isinstance(array, np.memmap):
+        array.flush()
 
 
 def map_array(path: Path) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import StorageError
-from store.pack.arrays import map_flat, unreadable
+from store.pack.arrays import create_array, flush, map_flat, unreadable
 
 
 class BlobWriter:
@@ -19,9 +19,7 @@ class BlobWriter:
 
     def __init__(self, folder: Path, name: str, rows: int) -> None:
         self._file = (folder / f"{name}.bin").open("wb")
-        self._offsets = np.lib.format.open_memmap(
-            folder / f"{name}_offsets.npy", mode="w+", dtype=np.uint64, shape=(rows + 1,)
-        )
+        self._offsets = create_array(folder / f"{name}_offsets.npy", (rows + 1,), np.uint64)
         self._rows = rows
         self._row = 0
         self._position = 0
@@ -33,7 +31,7 @@ class BlobWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        self._offsets.flush()
+        flush(self._offsets)
         if error is None and self._row != self._rows:
             raise StorageError(f"{self._file.name}: {self._row} rows were written, {self._rows} expected")
 

@@ -19,7 +19,7 @@ from contracts.errors import VerificationFailed
 from contracts.progress import Progress, Silent
 from contracts.settings import Settings
 from store.pack import fragments
-from store.pack.arrays import map_array, save_array
+from store.pack.arrays import create_array, flush, map_array, save_array
 from store.pack.blobs import BlobWriter
 from store.pack.ids import SQL_DIGEST, write_index
 from store.pack.read import VERSION
@@ -130,9 +130,7 @@ class _Build:
         """Items each profile interacted with: rows ``seen_offsets[i]`` to ``seen_offsets[i + 1]`` of ``seen_items``."""
         counts = np.zeros(self.profile_count, np.uint64)
         total = self._count("interactions")
-        items = np.lib.format.open_memmap(
-            self.pack / "seen_items.npy", mode="w+", dtype=np.int32, shape=(total,)
-        )
+        items = create_array(self.pack / "seen_items.npy", (total,), np.int32)
         at = last = 0
         for batch in self.con.sql("SELECT profile_index, item_index FROM interactions").to_arrow_reader(BATCH):
             profiles = batch.column(0).to_numpy()
@@ -142,7 +140,7 @@ class _Build:
             counts[first : last + 1] += np.bincount(profiles - first).astype(np.uint64)
             items[at : at + batch.num_rows] = batch.column(1).to_numpy()
             at += batch.num_rows
-        items.flush()
+        flush(items)
         ends = np.cumsum(counts, dtype=np.uint64)
         save_array(self.pack / "seen_offsets.npy", np.concatenate([np.zeros(1, np.uint64), ends]))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from contracts.errors import LeaseHeld, NotFound, RunBlocked
+from contracts.errors import LeaseHeld, NotFound, RunBlocked, StorageError
 from contracts.published import TABLES
 from flows.desk import open_desk
 from flows.history import dates, fill
@@ -173,7 +173,7 @@ def test_a_failing_stage_leaves_yesterday_and_the_next_night_succeeds(shop: Path
     for stage in ("build", "check", "train", "train_churn", "precompute", "stage_run"):
         with monkeypatch.context() as patch:
             patch.setattr(flows.night, stage, fail)
-            with pytest.raises(OSError, match="No space"):
+            with pytest.raises(StorageError, match="No space"):
                 nightly(shop)
         assert serving(shop) == before
     assert nightly(shop).promoted

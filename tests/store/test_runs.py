@@ -136,7 +136,7 @@ def test_analysts_see_the_current_run_the_history_and_what_changed(layout: Layou
     con.execute("DELETE FROM churn WHERE profile_id = 'p3'")
     con.execute("UPDATE recommendation_lists SET item_ids = ['i3', 'i9']")
     second = runs.settle(layout, stage(layout, con, replace(IDENTITY, as_of="2024-07-02T00:00:00")))
-    analytics.refresh(layout, second.name, runs.kept(layout))
+    analytics.refresh(layout, second.name, runs.kept(layout)[0])
     with duckdb.connect(str(layout.analytics), read_only=True) as views:
         assert views.execute("SELECT DISTINCT run_id FROM churn").fetchall() == [(second.name,)]
         assert views.execute("SELECT run_id, count(*) FROM history.churn GROUP BY 1 ORDER BY 2").fetchall() == [(second.name, 4), (first.name, 5)]
@@ -149,7 +149,7 @@ def test_analysts_see_the_current_run_the_history_and_what_changed(layout: Layou
 
 def test_every_view_and_column_is_documented_in_the_file_itself(layout: Layout) -> None:
     run = runs.settle(layout, stage(layout, workbench()))
-    analytics.refresh(layout, run.name, runs.kept(layout))
+    analytics.refresh(layout, run.name, runs.kept(layout)[0])
     with duckdb.connect(str(layout.analytics), read_only=True) as views:
         bare = views.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal AND comment IS NULL").fetchall()
         undocumented = views.execute(
