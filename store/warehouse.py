@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import duckdb
 
 from contracts.errors import StorageError
 from contracts.settings import Pipeline
+from store.disk import sync_file, sync_folder
 from store.layout import Layout
 
 SCHEMA_VERSION = 1
@@ -81,9 +84,8 @@ def open_warehouse(layout: Layout, pipeline: Pipeline, *, read_only: bool = Fals
     }
     with _storage_errors(layout):
         layout.root.mkdir(parents=True, exist_ok=True)
-        if read_only and not layout.warehouse.exists():
-            with open_warehouse(layout, pipeline):
-                pass
+        if not layout.warehouse.exists():
+            _create(layout.warehouse)
         con = duckdb.connect(str(layout.warehouse), read_only=read_only, config=config)
         try:
             con.execute("SET TimeZone = 'UTC'")
@@ -95,10 +97,40 @@ def open_warehouse(layout: Layout, pipeline: Pipeline, *, read_only: bool = Fals
             con.close()
 
 
+def _create(path: Path) -> None:
+    """Make an empty warehouse aside and put it in place whole: a file that a full disk or a kill cut short could never be opened again."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with duckdb.connect(str(fresh)) as con:
+            create_schema(con)
+            con.execute("CHECKPOINT")
+        sync_file(fresh)
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+        sync_folder(path.parent)
+    finally:
+        for left in (fresh, fresh.with_name(fresh.name + ".wal")):
+            left.unlink(missing_ok=True)
+
+
 def create_schema(con: duckdb.DuckDBPyConnection) -> None:
     """Make the tables that are missing. Works on any DuckDB database (tests, scratch files)."""
     con.execute(SCHEMA)
     con.execute("INSERT INTO warehouse_state SELECT 0, $v WHERE NOT EXISTS (FROM warehouse_state)", {"v": SCHEMA_VERSION})
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing: commit what is done inside, or roll it back when it raises."""
+    con.begin()
+    try:
+        yield
+        con.commit()
+    except BaseException:
+        # After a failed write the database may refuse even the rollback; the error that counts is the first.
+        with suppress(duckdb.Error):
+            con.rollback()
+        raise
 
 
 def bump_version(con: duckdb.DuckDBPyConnection) -> None:
@@ -153,7 +185,7 @@ def _storage_errors(layout: Layout) -> Iterator[None]:
         busy = "lock" in str(error).lower()
         hint = "wait for the other process, or end it" if busy else "free disk space, or check the permissions of the data folder"
         raise StorageError(f"cannot use {layout.warehouse.name}: {error}", hint=hint) from error
-    except (duckdb.FatalException, duckdb.InternalException) as error:
+    except (duckdb.FatalException, duckdb.InternalException, duckdb.TransactionException) as error:
         raise StorageError(f"the warehouse refused: {error}", hint="free disk space and run again: nothing was half loaded") from error
     except OSError as error:
         raise StorageError(f"cannot use the data folder: {error}", hint="check free space and permissions of the data folder") from error

@@ -38,7 +38,7 @@ class Cell:
         return f"CAST({self.value} AS VARCHAR)"
 
 
-def clean(name: str, sql: str, type_name: str, value: str) -> tuple[str, Cell]:
+def clean(name: str, sql: str, type_name: str, value: str) -> tuple[str, Cell]:  # noqa: PLR0911 - one answer a kind
     """SQL that cleans a column of a typed file, and the cell it gives under the alias ``value``."""
     base = type_name.upper()
     if base.endswith("[]") or base.startswith("LIST"):

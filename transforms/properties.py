@@ -63,7 +63,7 @@ def own_type(cell: Cell) -> PropertyType:
     return "boolean" if cell.kind == "boolean" else "string"
 
 
-def misfit(prop: Property) -> str:
+def misfit(prop: Property) -> str:  # noqa: PLR0911 - one answer a kind
     """SQL that is true where a present value does not fit the property's type."""
     cell, v = prop.cell, prop.cell.value
     if cell.kind == "nested":
@@ -86,7 +86,7 @@ def misfit(prop: Property) -> str:
     return f"coalesce(NOT {cells.is_boolean(cell.text, short=prop.settled)}, false)"
 
 
-def json_value(prop: Property) -> str:
+def json_value(prop: Property) -> str:  # noqa: PLR0911 - one answer a kind
     """SQL of the value as canonical JSON text; NULL when missing. Only meaningful where ``misfit`` is false."""
     cell, v = prop.cell, prop.cell.value
     if cell.kind == "nested":

@@ -48,13 +48,8 @@ def drain(layout: Layout, settings: Settings, writes: Reader, up_to_seq: int) ->
         last = drained_up_to(con)
         if up_to_seq <= last:
             return DrainReport(up_to=last)
-        con.begin()
-        try:
+        with warehouse.transaction(con):
             report = _copy(con, writes(last, up_to_seq), last, up_to_seq)
-            con.commit()
-        except BaseException:
-            con.rollback()
-            raise
     return report
 
 

@@ -206,14 +206,9 @@ def release_waiting(con: duckdb.DuckDBPyConnection, now: datetime) -> int:
     row = con.execute("SELECT count(*) FROM (FROM pending_events LIMIT 1)").fetchone()
     if not row or not row[0]:
         return 0
-    con.begin()
-    try:
+    with warehouse.transaction(con):
         event_load.know_profiles(con)
         released, new = event_load.release_pending(con, stamp(now))
         if new:
             warehouse.bump_version(con)
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
     return released

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -121,7 +122,8 @@ def load_file(
             staged = stage(con, plain, kind, options, loader.wanted(), scratch)
             return loader.load(staged, counted or {})
     finally:
-        drop_staging(con)
+        with suppress(duckdb.Error):
+            drop_staging(con)
 
 
 def record_refusal(con: duckdb.DuckDBPyConnection, delivery: Delivery, error: DropRefused, now: datetime) -> list[FileLoad]:
@@ -131,8 +133,7 @@ def record_refusal(con: duckdb.DuckDBPyConnection, delivery: Delivery, error: Dr
         FileLoad(load_id, entity, delivery.resource_name, delivery.name, delivery.content_hash, "refused", message=error.message, loaded_at=now)
         for entity in delivery.entities
     ]
-    con.begin()
-    try:
+    with warehouse.transaction(con):
         for load in loads:
             _record(con, load, None)
             con.execute(
@@ -140,10 +141,6 @@ def record_refusal(con: duckdb.DuckDBPyConnection, delivery: Delivery, error: Dr
                 {"load": load_id, "entity": load.entity, "file": load.file, "hash": load.content_hash, "rule": error.rule,
                  "reason": f"{error.message}; {error.hint}" if error.hint else error.message, "now": now},
             )
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
     return loads
 
 
@@ -188,28 +185,23 @@ class _Loader:
     def load(self, staged: Staged, counted: dict[Entity, str]) -> tuple[list[FileLoad], list[Drift]]:
         """Merge every entity of a staged file, in one transaction."""
         con = self.con
-        con.begin()
+        loads: list[FileLoad] = []
         try:
-            loads = []
-            for entity in self.delivery.entities:
-                fields = self.fields(staged, entity)
-                loads.append(self.entity(staged, fields, counted.get(entity, "")))
-            for load in loads:
-                _record(con, load, self.continuation.load_id if self.continuation else None)
-            drift = self.columns(staged)
-            if self.continuation and self.continuation.finish:
-                self.continuation.finish(con, self.load_id)
-            if self.changed:
-                warehouse.bump_version(con)
-            con.commit()
+            with warehouse.transaction(con):
+                for entity in self.delivery.entities:
+                    fields = self.fields(staged, entity)
+                    loads.append(self.entity(staged, fields, counted.get(entity, "")))
+                for load in loads:
+                    _record(con, load, self.continuation.load_id if self.continuation else None)
+                drift = self.columns(staged)
+                if self.continuation and self.continuation.finish:
+                    self.continuation.finish(con, self.load_id)
+                if self.changed:
+                    warehouse.bump_version(con)
         except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-            con.rollback()
             raise DropRefused(
                 f"the file does not fit: {str(error).splitlines()[0]}", rule="bad_mapping", hint="correct the mapping, or the file"
             ) from error
-        except BaseException:
-            con.rollback()
-            raise
         return loads, drift
 
     def fields(self, staged: Staged, entity: Entity) -> layouts.Fields:

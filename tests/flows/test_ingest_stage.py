@@ -234,3 +234,41 @@ def test_killed_at_any_moment_the_next_ingest_ends_the_same(tmp_path: Path) -> N
     ingest(layout, SETTINGS, (), NOW)
     assert digest(layout) == wanted
     assert not list(layout.claimed.iterdir())
+
+
+FULL = """
+import resource, signal, sys
+from datetime import datetime
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from contracts.errors import StorageError
+from contracts.settings import Ingest, Settings
+from flows.stages.ingest import ingest
+from store.layout import Layout
+# A file that may not grow fails as a full disk does.
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+try:
+    ingest(Layout(Path(sys.argv[1])), Settings(ingest=Ingest(settle_seconds=0.0, event_types=("view",))), (), datetime(2026, 1, 1))
+except StorageError:
+    print("storage")
+"""
+
+
+@pytest.mark.parametrize("room", [4096, 300_000, 900_000])
+def test_a_full_disk_is_a_storage_error_and_loses_nothing(tmp_path: Path, room: int) -> None:
+    root = str(Path(__file__).resolve().parents[2])
+    digests = []
+    for name in ("full", "clean"):
+        layout = Layout(tmp_path / name)
+        layout.create()
+        (layout.inbox / "profiles/p.csv").write_text(PROFILES)
+        lines = [f"view,c-{1 + n % 2},2024-05-{1 + n % 28:02} 10:00:00,sku-{n}-{n * 7919 % 99991}\n" for n in range(20_000)]
+        (layout.inbox / "events/e.csv").write_text(EVENTS + "".join(lines))
+        if name == "full":
+            done = subprocess.run([sys.executable, "-c", FULL, str(layout.home), root, str(room)], capture_output=True, text=True, check=False)
+            assert done.stdout == "storage\n", done.stderr
+            assert list(layout.inbox.glob("*/*.csv")) or list(layout.claimed.glob("*/*/*.csv"))
+        ingest(layout, SETTINGS, (), NOW)
+        digests.append(digest(layout))
+    assert digests[0] == digests[1]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from transforms.lines import Dialect, find_records, mended
 
 CELL = st.text(alphabet='ab," \n;é', max_size=5)
-ROWS = st.lists(st.lists(CELL, min_size=3, max_size=3).filter(lambda row: any(row)), min_size=1, max_size=12)
+ROWS = st.lists(st.lists(CELL, min_size=3, max_size=3).filter(any), min_size=1, max_size=12)
 
 
 @settings(max_examples=300, deadline=None)
