@@ -4,7 +4,8 @@
 
 Every night works on new drops and a new seed, so there is always a run to make. After each kill the run pointer must name the run from
 before or the one being made, and its files must be what its manifest says. At the end one night runs through: the warehouse must then
-equal one that was loaded without any kill, and every acknowledged event must be in it exactly once. Exit code 0 only if all of that holds.
+equal one that was loaded without any kill, the analysts' views name the run that is served, no folder is left of a run that nobody keeps,
+and every acknowledged event is in the warehouse exactly once. Exit code 0 only if all of that holds.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", DO_NOT_TRACK="1", GX_ANALYTICS_ENABLED="false")
 
-from contracts.errors import NightloomError
 from flows.desk import open_desk
 from flows.night import Order, Outcome, drain_journal, night
-from store import runs
+from store import analytics, runs
 from store.journal import Journal
 from store.layout import Layout
 from store.definitions import load_settings
@@ -92,15 +93,42 @@ def contents(layout: Layout) -> dict[str, Any]:
 
 def pointer_is_whole(layout: Layout, allowed: set[str | None]) -> str | None:
     with Journal.open(layout, load_settings(layout)) as journal:
-        pointer = journal.pointer()
+        pointer, status = journal.pointer(), {record.run_id: record.status for record in journal.runs()}
     current = pointer.run_id if pointer else None
-    if current not in allowed and allowed != {None}:
-        building = {record.run_id for record in Journal.open(layout, load_settings(layout)).runs()}
-        if current not in building:
-            raise SystemExit(f"the pointer names {current}, which no night made")
+    if current is None and allowed != {None}:
+        raise SystemExit(f"the pointer is gone; it named one of {allowed}")
+    if current is not None and status.get(current) != "published":
+        raise SystemExit(f"the pointer names {current}, which is {status.get(current)}")
     if current is not None:
         runs.verify(layout.run(current))
     return current
+
+
+def house_is_tidy(layout: Layout) -> None:
+    """After a night that ran through: the views name the served run and the kept ones, and nothing lies about that belongs to nobody."""
+    with Journal.open(layout, load_settings(layout)) as journal:
+        pointer, status = journal.pointer(), {record.run_id: record.status for record in journal.runs()}
+    named = analytics.shown(layout) or {}
+    if pointer is None or [run for run, current in named.items() if current] != [pointer.run_id]:
+        raise SystemExit(f"the analysts' views name {named}, the pointer {pointer}")
+    folders = {path.name: status.get(path.name, "unknown") for path in layout.runs.iterdir()}
+    orphans = {name: value for name, value in folders.items() if value not in ("published", "kept", "retired")}
+    missing = [run for run, value in status.items() if value in ("published", "kept", "retired") and run not in folders]
+    if orphans or missing or set(named) != {name for name, value in folders.items() if value != "retired"}:
+        raise SystemExit(f"runs on disk {folders}, orphans {orphans}, missing {missing}, in the views {sorted(named)}")
+    places = (layout.claimed, layout.staging, layout.scratch)
+    left = [str(path) for place in places for path in place.rglob("*") if path.is_file()]
+    left += [str(path) for path in layout.root.iterdir() if path.name.startswith(".")]
+    if left:
+        raise SystemExit(f"left over: {left}")
+
+
+def warm_up() -> None:
+    """Import what a night imports, so that forked nights are killed at their work and not while they load libraries."""
+    import great_expectations  # noqa: F401
+    import implicit  # noqa: F401
+    import lifelines  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
 
 
 def kill_nights(home: Path, drops: list[tuple[str, Path]], kills: int, pause: float, dice: random.Random) -> dict[str, int]:
@@ -117,15 +145,16 @@ def kill_nights(home: Path, drops: list[tuple[str, Path]], kills: int, pause: fl
         child = os.fork()
         if child == 0:
             try:
-                sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the life of the child
                 whole_night(home)
-            except NightloomError:
-                os._exit(3)
-            finally:
-                os._exit(0)
+            except BaseException:
+                (home / "failure.txt").write_text(traceback.format_exc())
+                os._exit(1)
+            os._exit(0)
         time.sleep(dice.uniform(0, pause))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status) and os.WEXITSTATUS(status):
+            raise SystemExit(f"night {number} after a kill failed by itself:\n{(home / 'failure.txt').read_text()}")
         seen["killed" if os.WIFSIGNALED(status) else "finished before"] += 1
         now = pointer_is_whole(layout, served)
         seen["moved the pointer"] += now not in served
@@ -228,6 +257,7 @@ def main() -> None:
             set_seed(home, 0)
             Layout(home).create()
         deliver(Layout(reference), drops)
+        warm_up()
         child = os.fork()
         if child == 0:
             whole_night(reference)
@@ -247,9 +277,7 @@ def main() -> None:
         if clean != after:
             wrong = {name: (str(clean[name])[:400], str(after[name])[:400]) for name in clean if clean[name] != after[name]}
             raise SystemExit(f"the warehouse differs from an undisturbed one:\n{json.dumps(wrong, indent=1)}")
-        left = [str(path) for place in (Layout(chaos).claimed, Layout(chaos).staging, Layout(chaos).scratch) for path in place.rglob("*") if path.is_file()]
-        if left:
-            raise SystemExit(f"left over: {left}")
+        house_is_tidy(Layout(chaos))
         if arguments.writes:
             result["writes"] = kill_endpoint(chaos, arguments.writes, dice)
         print(json.dumps(result, indent=1))
