@@ -20,8 +20,8 @@ _TEXT_KEYS = ("item_id", "payment_method")
 
 def _key_text(occurrence: str, content_hash: str) -> str:
     """SQL of what is hashed: type, profile, time (of an undated event: its file), properties, and which of its equals it is."""
-    when = f"CASE WHEN dated THEN CAST(created_at AS VARCHAR) ELSE 'file:' || {content_hash} END"
-    return f"event_type || chr(10) || profile_id || chr(10) || {when} || chr(10) || properties || chr(10) || {occurrence}"
+    when = f"CASE WHEN dated THEN CAST(CAST(epoch(created_at) AS BIGINT) AS VARCHAR) ELSE 'file:' || {content_hash} END"
+    return f"concat(event_type, chr(10), profile_id, chr(10), {when}, chr(10), properties, chr(10), {occurrence})"
 
 
 def key(occurrence: str, content_hash: str) -> str:
