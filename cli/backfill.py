@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from cli.home import find_layout
 from cli.terminal import TerminalProgress, show_json, show_table
@@ -15,11 +16,13 @@ def backfill(
     *,
     from_: Annotated[datetime, Parameter(name="--from")],
     to: datetime,
-    every_days: int = 1,
+    every_days: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     workspace: str = "",
     json: bool = False,
 ) -> None:
-    """Make the run of every date from --from to --to out of what the warehouse holds now; the runs are kept beside the served one.
+    """Make the run of every date from --from to --to out of what the warehouse holds now.
+
+    The runs are kept beside the served one.
 
     Parameters
     ----------
@@ -44,4 +47,4 @@ def backfill(
     if json:
         show_json(rows)
     else:
-        show_table("Backfilled", ("as of (UTC)", "run", ""), [tuple(row.values()) for row in rows])
+        show_table("Backfilled", ("as of (UTC)", "run", "note"), [tuple(row.values()) for row in rows], whole=("run",))

@@ -30,4 +30,5 @@ def check(*, workspace: str = "", json: bool = False) -> None:
         show_json({"problems": [], "sources": [source.name for source in loaded.sources], "digest": loaded.digest})
     else:
         names = ", ".join(source.name for source in loaded.sources) or "none"
-        print(f"definitions are good: sources {names}; {len(loaded.features.features)} feature rules; digest {loaded.digest[:16]}")
+        rules = len(loaded.features.features)
+        print(f"definitions are good: sources {names}; {rules} feature rules; digest {loaded.digest[:16]}")

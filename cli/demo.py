@@ -36,7 +36,7 @@ def demo(*, profiles: int = 2000, seed: int = 1, workspace: str = "", prefect: b
     prefect
         Record the run with Prefect's embedded server; --no-prefect runs the same functions without it.
     """
-    layout = find_layout(workspace)
+    layout = find_layout(workspace, new=True)
     layout.create()
     marker = layout.root / MARKER
     if layout.warehouse.exists() and not marker.exists():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from contracts.errors import UsageError
-from store.layout import RESERVED, Layout
+from store.layout import Layout, name_fault
 
 SETTINGS = """\
 # Settings of this workspace. Everything has a default; docs/settings.md lists all of them.
@@ -23,22 +24,32 @@ activity_event_types = ["charged"]
 """
 
 
-def init(folder: Path = Path("."), *, workspace: str = "default") -> None:
+def init(folder: Path | None = None, *, workspace: str = "default") -> None:
     """Make the folders of a workspace and a settings file to start from; nothing that exists is touched.
 
     Parameters
     ----------
     folder
-        Where the installation lives.
+        Where the installation lives; by default $NIGHTLOOM_HOME, else the current folder.
     workspace
         Workspace to make.
     """
-    if workspace in RESERVED or not workspace.replace("-", "").replace("_", "").isalnum():
-        raise UsageError(f"{workspace!r} cannot be a workspace", hint="letters, digits, - and _, but not inbox or sample")
-    layout = Layout(folder.resolve(), workspace)
+    fault = name_fault(workspace)
+    if fault:
+        raise UsageError(fault, hint="letters, digits, - and _")
+    home = (folder or Path(os.environ.get("NIGHTLOOM_HOME") or ".")).expanduser().resolve()
+    if home.exists() and not home.is_dir():
+        raise UsageError(f"{home} is a file", hint="name a folder; it is made when it is missing")
+    layout = Layout(home, workspace)
     layout.create()
     (layout.definitions / "sources").mkdir(parents=True, exist_ok=True)
     settings = layout.definitions / "settings.toml"
     if not settings.exists():
         settings.write_text(SETTINGS, encoding="utf-8")
-    print(f"workspace {workspace} is ready\n  drop files into  {layout.inbox}/profiles, items, events\n  settings         {settings}\n  then             nightloom run")
+    scope = "" if workspace == "default" else f" --workspace {workspace}"
+    print(
+        f"workspace {workspace} is ready\n"
+        f"  drop files into  {layout.inbox}/profiles, items, events\n"
+        f"  settings         {settings}\n"
+        f"  then             nightloom run{scope}"
+    )

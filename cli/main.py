@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 # Set before any library starts threads or looks for the network.
 for _name, _value in {
@@ -19,9 +20,9 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-from cyclopts import App  # noqa: E402 - after the environment
+from cyclopts import App, CycloptsError, UnusedCliTokensError  # noqa: E402 - after the environment
 
-from contracts.errors import NightloomError, StorageError  # noqa: E402
+from contracts.errors import NightloomError, UsageError  # noqa: E402
 
 # name, where it is, what it does: a new command is one new row and one new file.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -43,7 +44,10 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("keys", "cli.keys:app", "Create, list and revoke keys of the endpoint."),
 )
 
-app = App(name="nightloom", help="Batch-first personalization and retention: ingest, train, precompute, publish, serve.", version="0.1.0")
+app = App(
+    name="nightloom", version="0.1.0",
+    help="Batch-first personalization and retention: ingest, train, precompute, publish, serve.",
+)
 for _command, _where, _what in COMMANDS:
     app.command(_where, name=_command, help=_what)
 
@@ -51,19 +55,37 @@ for _command, _where, _what in COMMANDS:
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 failed, 2 asked wrongly, 3 blocked by a check, 4 busy, 5 not found, 6 storage."""
     try:
-        app()
+        app(exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except NightloomError as error:
-        print(f"nightloom: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
+    except CycloptsError as error:
+        _end(_in_words(error), UsageError.exit_code)
     except KeyboardInterrupt:
-        print("nightloom: interrupted", file=sys.stderr)
-        sys.exit(130)
+        _end("interrupted", 130)
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read the output has had enough; nothing may be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except OSError as error:
-        print(f"nightloom: the system refused: {error}\n  try: check free space and permissions there", file=sys.stderr)
-        sys.exit(StorageError.exit_code)
+    except Exception as error:
+        from store.faults import as_storage_error
+
+        refused = as_storage_error("disk or database refused", error)
+        if refused is None:
+            raise
+        _end(str(refused), refused.exit_code)
+
+
+def _in_words(error: CycloptsError) -> str:
+    """What was asked wrongly, and where the command's options are told."""
+    said = f"nothing takes {' '.join(error.unused_tokens)!r}" if isinstance(error, UnusedCliTokensError) else str(error)
+    said = said if said.endswith("...") else said.removesuffix(".")
+    return f"{said}\n  try: {' '.join(('nightloom', *(error.command_chain or ()), '--help'))}"
+
+
+def _end(message: str, code: int) -> NoReturn:
+    print(f"nightloom: {message}", file=sys.stderr)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 from datetime import datetime
 from typing import Any
 
-from contracts.errors import StorageError
+from contracts.errors import NightloomError, StorageError
+from store import definitions
 from store.layout import Layout
+
+
+def in_plain_words(record: logging.LogRecord) -> bool:
+    """A log filter: an error that says itself what is wrong and what to try needs no traceback."""
+    if record.exc_info and isinstance(record.exc_info[1], NightloomError):
+        record.exc_info, record.exc_text = None, None
+    return True
 
 
 def prepare(layout: Layout) -> None:
@@ -25,23 +34,26 @@ def prepare(layout: Layout) -> None:
             os.environ.setdefault("PREFECT_SERVER_DATABASE_MIGRATE_ON_START", "false")
         return
     sys.stderr.write("preparing Prefect's database (once, about ten seconds)\n")
-    done = subprocess.run(  # noqa: S603 - our own interpreter, fixed arguments
-        [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"], capture_output=True, text=True, check=False
-    )
+    arguments = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter
     if done.returncode:
-        raise StorageError(f"Prefect's database could not be prepared: {done.stderr.strip()[-500:]}", hint="nightloom run --no-prefect")
+        said = done.stderr.strip()[-500:]
+        raise StorageError(f"Prefect's database could not be prepared: {said}", hint="nightloom run --no-prefect")
     marker.touch()
     os.environ.setdefault("PREFECT_SERVER_DATABASE_MIGRATE_ON_START", "false")
 
 
 def run_flow(layout: Layout, *, as_of: datetime | None, force: bool) -> Any:
     """Run the nightly flow in this process and return its outcome."""
+    definitions.load(layout)  # faults in them are told before anything starts
     prepare(layout)
     os.environ["NIGHTLOOM_HOME"] = str(layout.home)
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows.nightly import nightly
 
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(in_plain_words)
     # The heartbeat thread sleeps in whole seconds, which the end of the flow would wait for.
     with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         return nightly(as_of=as_of, workspace=layout.workspace, force=force)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from cli.home import find_layout
+from cli.run import show_loads
 from cli.terminal import show_json, show_table
 
 app = App(name="quarantine", help="List, show and replay rows that were held back.")
@@ -41,14 +44,26 @@ def list_(*, all: bool = False, workspace: str = "", json: bool = False) -> None
     show_table(
         "Held back",
         ("load", "entity", "file", "rule", "column", "rows", "open", "first line"),
-        [(one.load_id, one.entity, one.file, one.rule, one.column_name, one.rows, one.open, one.first_line) for one in held],
-        right=("load", "rows", "open", "first line"),
+        [
+            (str(one.load_id), one.entity, one.file, one.rule, one.column_name, one.rows, one.open, str(one.first_line or ""))
+            for one in held
+        ],
+        right=("load", "rows", "open", "first line"), spare=("entity", "first line"), whole=("rule",),
     )
     print("\nnightloom quarantine show LOAD            the rows and why\nnightloom quarantine replay               load them again")
 
 
 @app.command
-def show(load: int, /, *, limit: int = 20, all: bool = False, export: Path | None = None, workspace: str = "", json: bool = False) -> None:
+def show(
+    load: int,
+    /,
+    *,
+    limit: Annotated[int, Parameter(validator=Number(gte=0))] = 20,
+    all: bool = False,
+    export: Path | None = None,
+    workspace: str = "",
+    json: bool = False,
+) -> None:
     """Show the rows of one load that were held back, and why; or write them to a file to repair.
 
     Parameters
@@ -76,7 +91,8 @@ def show(load: int, /, *, limit: int = 20, all: bool = False, export: Path | Non
         if json:
             show_json({"load": load, "file": str(export), "records": records})
         else:
-            print(f"{records} record(s) in {export}; repair them, then: nightloom quarantine replay --load {load} --file {export}")
+            print(f"{records} record(s) in {export}; repair them, then")
+            print(f"  nightloom quarantine replay --load {load} --file {export}")
         return
     rows = show_held(layout, definitions.settings, load, limit=limit, everything=all)
     if json:
@@ -85,8 +101,8 @@ def show(load: int, /, *, limit: int = 20, all: bool = False, export: Path | Non
     show_table(
         f"Load {load}: {rows[0].file}" if rows else f"Load {load}: nothing open",
         ("line", "entity", "column", "value", "rule", "what to do"),
-        [(row.line, row.entity, row.column_name, row.value, row.rule, row.reason) for row in rows],
-        right=("line",),
+        [(str(row.line or ""), row.entity, row.column_name, row.value, row.rule, row.reason) for row in rows],
+        right=("line",), spare=("entity", "rule"), whole=("rule",),
     )
 
 
@@ -115,11 +131,5 @@ def replay(*, load: int | None = None, file: Path | None = None, workspace: str 
     if json:
         show_json(report.as_dict())
         return
-    show_table(
-        "Replayed",
-        ("load", "entity", "file", "rows in", "loaded", "already", "skipped", "quarantined"),
-        [(one.load_id, one.entity, one.file, one.rows_in, one.rows_loaded, one.rows_already, one.rows_skipped, one.rows_quarantined)
-         for one in report.loads],
-        right=("load", "rows in", "loaded", "already", "skipped", "quarantined"),
-    )
+    show_loads("Replayed", report.loads)
     print(f"resolved {report.resolved}, still held back {report.still_open}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contracts.errors import NotFound, UsageError
 from cli.home import find_layout
 from cli.terminal import show_json
+from contracts.errors import NotFound, UsageError
 
 
 def rollback(run_id: str = "", *, workspace: str = "", json: bool = False) -> None:
@@ -23,11 +23,15 @@ def rollback(run_id: str = "", *, workspace: str = "", json: bool = False) -> No
     from flows.stages import publish
 
     layout = find_layout(workspace)
-    with open_desk(layout.home, layout.workspace) as desk, desk.journal.lease("pipeline", "rollback", desk.settings.pipeline.lease_seconds) as lease:
+    with (
+        open_desk(layout.home, layout.workspace) as desk,
+        desk.journal.lease("pipeline", "rollback", desk.settings.pipeline.lease_seconds) as lease,
+    ):
         pointer = desk.journal.pointer()
         if pointer is None:
             raise NotFound("no run is published yet", hint="nightloom run")
-        wanted = run_id or next((p.previous for p in desk.journal.promotions() if p.run_id == pointer.run_id and p.previous), "")
+        promotions = desk.journal.promotions()
+        wanted = run_id or next((p.previous for p in promotions if p.run_id == pointer.run_id and p.previous), "")
         if not wanted:
             raise NotFound(f"no run was served before {pointer.run_id}", hint="nightloom runs list")
         renewed = publish.renew_views(desk)

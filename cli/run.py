@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from cli.home import find_layout
+from cli.moments import as_utc
 from cli.terminal import TerminalProgress, show_json, show_table
 
 
@@ -35,6 +37,7 @@ def run(
         Print the outcome as JSON.
     """
     layout = find_layout(workspace)
+    as_of = as_utc(as_of)
     if prefect:
         from cli.prefect_home import run_flow
 
@@ -68,26 +71,33 @@ def as_document(outcome: Any) -> dict[str, Any]:
     }
 
 
+def show_loads(title: str, loads: Sequence[Any]) -> None:
+    """Files that were loaded, and what became of their rows."""
+    show_table(
+        title,
+        ("load", "file", "entity", "status", "rows", "loaded", "already", "skipped", "held back"),
+        [
+            (str(load.load_id), load.file, load.entity, load.status, load.rows_in, load.rows_loaded, load.rows_already,
+             load.rows_skipped, load.rows_quarantined)
+            for load in loads
+        ],
+        right=("load", "rows", "loaded", "already", "skipped", "held back"), spare=("load", "entity", "skipped"),
+    )
+
+
 def show_outcome(outcome: Any) -> None:
     """Files, stages and what is served now, as tables."""
     if outcome.ingest and outcome.ingest.loads:
-        show_table(
-            "Delivered files",
-            ("file", "entity", "status", "rows in", "loaded", "already", "skipped", "quarantined"),
-            [
-                (load.file, load.entity, load.status, load.rows_in, load.rows_loaded, load.rows_already, load.rows_skipped, load.rows_quarantined)
-                for load in outcome.ingest.loads
-            ],
-            right=("rows in", "loaded", "already", "skipped", "quarantined"),
-        )
+        show_loads("Delivered files", outcome.ingest.loads)
     if outcome.ingest and outcome.ingest.waiting:
-        show_table("Left in the inbox", ("file", "why"), [(wait.name, wait.reason) for wait in outcome.ingest.waiting])
+        left = [(wait.name, wait.reason) for wait in outcome.ingest.waiting]
+        show_table("Left in the inbox", ("file", "why"), left, limit=20)
     show_table(
         "Stages",
         ("stage", "seconds", "cpu", "rows", "rows/s", "peak MB", "note"),
         [
-            (lap.stage, f"{lap.seconds:.2f}", f"{lap.cpu_seconds:.2f}", f"{lap.rows:,}" if lap.rows else "",
-             f"{lap.rows_per_second:,.0f}" if lap.rows else "", f"{lap.peak_mb:.0f}", lap.note)
+            (lap.stage, f"{lap.seconds:.2f}", f"{lap.cpu_seconds:.2f}", lap.rows or None,
+             round(lap.rows_per_second) if lap.rows else None, round(lap.peak_mb), lap.note)
             for lap in outcome.laps
         ],
         right=("seconds", "cpu", "rows", "rows/s", "peak MB"),
@@ -95,6 +105,7 @@ def show_outcome(outcome: Any) -> None:
     if outcome.reason:
         print(outcome.reason)
     if outcome.run_id:
-        print(f"{'published' if outcome.promoted else 'kept' if outcome.made else 'serving'}: {outcome.run_id} (as of {outcome.as_of} UTC)")
+        what = "published" if outcome.promoted else "kept" if outcome.made else "serving"
+        print(f"{what}: {outcome.run_id} (as of {outcome.as_of} UTC)")
     if outcome.report:
         print(f"report:    {outcome.report}")

@@ -31,8 +31,11 @@ def list_runs(*, workspace: str = "", json: bool = False) -> None:
     show_table(
         "Runs",
         ("", "run", "as of (UTC)", "status", "started (UTC)", "message"),
-        [("*" if r.run_id == serving else "", r.run_id, r.as_of, r.status, f"{r.started_at:%Y-%m-%d %H:%M:%S}", r.message) for r in records],
+        [("*" if r.run_id == serving else "", r.run_id, r.as_of, r.status, r.started_at, r.message) for r in records],
+        whole=("run", "as of (UTC)", "started (UTC)", "status"), spare=("started (UTC)",),
     )
+    if serving:
+        print("* is the one that is served")
 
 
 @app.command
@@ -48,7 +51,8 @@ def show(run_id: str = "", *, workspace: str = "", json: bool = False) -> None:
     show_facts({"run": manifest.run_id, "made": manifest.created_at, **dataclasses.asdict(manifest.identity)})
     show_table(
         "Tables", ("table", "rows", "files", "digest of the first file"),
-        [(t.name, f"{t.rows:,}", len(t.files), t.digests[0][:16] if t.digests else "") for t in manifest.tables], right=("rows", "files"),
+        [(t.name, t.rows, len(t.files), t.digests[0][:16] if t.digests else "") for t in manifest.tables],
+        right=("rows", "files"), whole=("digest of the first file",),
     )
 
 
@@ -88,7 +92,10 @@ def remove(run_id: str, *, workspace: str = "") -> None:
     from store import runs
 
     layout = find_layout(workspace)
-    with open_desk(layout.home, layout.workspace) as desk, desk.journal.lease("pipeline", "runs remove", desk.settings.pipeline.lease_seconds):
+    with (
+        open_desk(layout.home, layout.workspace) as desk,
+        desk.journal.lease("pipeline", "runs remove", desk.settings.pipeline.lease_seconds),
+    ):
         pointer = desk.journal.pointer()
         if pointer is not None and pointer.run_id == run_id:
             raise UsageError(f"{run_id} is being served", hint="nightloom rollback first")

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from cli.home import find_layout
 
 
-def serve(*, host: str = "", port: int = 0, workers: int = 0, workspace: str = "") -> None:
+def serve(
+    *,
+    host: str = "",
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 0,
+    workers: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    workspace: str = "",
+) -> None:
     """Start the lookup endpoint and keep it up until it is stopped.
 
     Parameters

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-
-def console() -> Console:
-    """The terminal, or plain text when the output is piped."""
-    from rich.console import Console
-
-    # A pipe or a log has no width of its own: lines there are as wide as the tables need.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+from cli.table import as_text, lay_out
 
 
 def show_json(value: Any) -> None:
@@ -26,24 +19,46 @@ def show_json(value: Any) -> None:
     sys.stdout.write(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
-    """Print a table; columns named in ``right`` are aligned to the right."""
-    from rich.table import Table
-    from rich.text import Text
+def terminal_width() -> int:
+    """Cells of a line: ``$COLUMNS``, the terminal's width, or 0 (no bound) where the output is a pipe or a file."""
+    if os.environ.get("COLUMNS", "").isdigit() or sys.stdout.isatty():
+        return shutil.get_terminal_size((100, 24)).columns
+    return 0
 
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console().print(table)
+
+def show_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    right: Collection[str] = (),
+    *,
+    spare: Sequence[str] = (),
+    whole: Collection[str] = (),
+    limit: int = 0,
+) -> None:
+    """Print a table, or ``title: none`` without rows; of more than ``limit`` rows (0: all) the first ones and how many follow.
+
+    ``right``, ``spare`` and ``whole`` name columns: see ``cli.table.lay_out``.
+    """
+    if not rows:
+        sys.stdout.write(f"{title}: none\n")
+        return
+    shown = rows[:limit] if limit else rows
+    header, *lines = lay_out(columns, shown, terminal_width(), right=right, spare=spare, whole=whole)
+    sys.stdout.write("\n".join([_bold(title), _bold(header), *lines]) + "\n")
+    if len(rows) > len(shown):
+        sys.stdout.write(f"… and {len(rows) - len(shown):,} more (--json has all)\n")
+
+
+def _bold(text: str) -> str:
+    return f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
 
 
 def show_facts(facts: Mapping[str, Any]) -> None:
     """Print names and values, one a line."""
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        sys.stdout.write(f"{name:<{width}}  {value}\n")
+        sys.stdout.write(f"{name:<{width}}  {as_text(value, number=True)}\n")
 
 
 class TerminalProgress:

@@ -54,9 +54,13 @@ def explain(layout: Layout, profile: str, amount: int = 10) -> Explanation:
     if not layout.analytics.exists():
         raise NotReady("no run is published yet", hint="nightloom run")
     with duckdb.connect(str(layout.analytics), read_only=True) as con:
-        found = _rows(con, "SELECT * FROM profiles WHERE profile_id = $id OR customer_id = $id ORDER BY profile_id = $id DESC LIMIT 1", id=profile)
+        by_id = "profile_id = $id OR customer_id = $id ORDER BY profile_id = $id DESC"
+        found = _rows(con, f"SELECT * FROM profiles WHERE {by_id} LIMIT 1", id=profile)
         if not found:
-            raise NotFound(f"profile {profile!r} is not in the run that is served", hint="a profile delivered since is known from the next run on")
+            raise NotFound(
+                f"profile {profile!r} is not in the run that is served",
+                hint="a profile delivered since is known from the next run on",
+            )
         known = found[0]
         explanation = Explanation(known.pop("run_id"), known.pop("as_of"), known)
         key = known["profile_id"]

@@ -12,6 +12,8 @@ from flows.night import Order, Outcome, Step, direct, night
 
 def dates(first: date, last: date, every_days: int = 1) -> Iterator[datetime]:
     """The cut-offs of a backfill: midnight (UTC) of each date, both ends included."""
+    if every_days < 1:
+        raise UsageError(f"a backfill every {every_days} days", hint="--every-days 1 or more")
     if last < first:
         raise UsageError(f"the backfill ends ({last}) before it starts ({first})", hint="give --from and --to in order")
     for day in range(0, (last - first).days + 1, every_days):

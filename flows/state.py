@@ -8,12 +8,15 @@ from pathlib import Path
 
 import yaml
 
-from contracts.errors import StorageError
+from contracts.definitions import Source
+from contracts.errors import DefinitionError, StorageError
 from contracts.settings import Settings
-from store import inbox
+from store import definitions, inbox
 from store.journal import Journal, RunRecord
 from store.layout import Layout
 from store.warehouse import open_warehouse
+
+UNTAKEN = "no folder or source mapping takes it; move it, or add definitions/sources/<name>.yaml"
 
 
 @dataclass(slots=True)
@@ -47,9 +50,23 @@ def look(layout: Layout, settings: Settings, now: datetime) -> State:
         state.as_of = next((record.as_of for record in records if record.run_id == pointer.run_id), None)
     state.running = holder or ""
     state.schedule, state.next_night = next_night(layout.home / "prefect.yaml", now)
-    state.waiting_files = [(file.name, file.reason) for file in inbox.waiting(layout, now, settings.ingest.settle_seconds)]
+    _inbox(state, layout, settings, now)
     _warehouse(state, layout, settings, written)
     return state
+
+
+def _inbox(state: State, layout: Layout, settings: Settings, now: datetime) -> None:
+    """Files that wait, with the reason that the next ingest would give."""
+    from flows.stages.ingest import resource_of
+
+    sources: tuple[Source, ...] = ()
+    try:
+        sources = definitions.load(layout).sources
+    except DefinitionError as error:
+        state.notes.append(f"the next night will not start: {len(error.problems)} problem(s) in the definitions (nightloom check)")
+    for file in inbox.waiting(layout, now, settings.ingest.settle_seconds):
+        taken = resource_of(file.name, sources) is not None
+        state.waiting_files.append((file.name, file.reason if taken else UNTAKEN))
 
 
 def next_night(path: Path, now: datetime) -> tuple[str, datetime | None]:
@@ -70,7 +87,7 @@ def next_night(path: Path, now: datetime) -> tuple[str, datetime | None]:
 
 def _warehouse(state: State, layout: Layout, settings: Settings, written: int) -> None:
     if not layout.warehouse.exists():
-        state.writes_waiting = written
+        state.writes_waiting, state.quarantined_rows, state.refused_files = written, 0, 0
         return
     try:
         with open_warehouse(layout, settings.pipeline, read_only=True) as con:

@@ -19,7 +19,7 @@ from contracts.errors import DefinitionError, Problem
 from contracts.features import FeatureSpec
 from contracts.settings import Settings
 from store.faults import storage_border
-from store.layout import RESERVED, Layout
+from store.layout import Layout, name_fault
 from transforms.features_definition import parse_features
 from transforms.sources import parse_source
 
@@ -78,8 +78,9 @@ def _settings(layout: Layout, problems: list[Problem]) -> Settings | None:
     path = layout.definitions / "settings.toml"
     before = len(problems)
     raw: dict[str, Any] = {}
-    if layout.workspace in RESERVED:
-        problems.append(Problem("workspace", f"the name {layout.workspace!r} is reserved", "choose another workspace name"))
+    fault = name_fault(layout.workspace)
+    if fault:
+        problems.append(Problem("workspace", fault, "letters, digits, - and _"))
     if path.exists():
         try:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-RESERVED = frozenset({"inbox", "sample"})
+RESERVED = frozenset({"inbox", "sample", "prefect"})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def name_fault(workspace: str) -> str:
+    """Why no workspace can have this name, or nothing: it is a folder's name below ``data/``."""
+    if workspace in RESERVED:
+        return f"the workspace name {workspace!r} is reserved"
+    return "" if _NAME.fullmatch(workspace) else f"{workspace!r} cannot be the name of a workspace"
 
 
 @dataclass(frozen=True, slots=True)
