@@ -60,3 +60,14 @@ def test_every_command_is_documented() -> None:
     text = (DOCS / "commands.md").read_text(encoding="utf-8")
     missing = [name for name, _, _ in COMMANDS if f"`nightloom {name}" not in text]
     assert missing == []
+
+
+def test_every_metric_and_route_is_documented() -> None:
+    text = (DOCS / "endpoint.md").read_text(encoding="utf-8")
+    source = (DOCS.parent / "serving" / "metrics.py").read_text(encoding="utf-8")
+    metrics = set(re.findall(r'"(nightloom_\w+)"', source))
+    assert metrics
+    assert sorted(name for name in metrics if f"`{name}`" not in text) == []
+    routes = set(re.findall(r'@app\.(?:get|post)\("(/[^"{]*)', (DOCS.parent / "serving" / "routes.py").read_text(encoding="utf-8")))
+    assert len(routes) > 10
+    assert sorted(route for route in routes if route not in text) == []
