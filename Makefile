@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
+# Trust what the machine trusts (a proxy's certificate, say), as pip does.
+export UV_SYSTEM_CERTS := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export OMP_NUM_THREADS := 1
@@ -30,13 +32,15 @@ $(VENV)/bin/uv:
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml $(VENV)/bin/uv
 	@echo "nightloom: installing the locked requirements (about a minute)"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt \
+		|| { echo "nightloom: uv could not; trying pip (some minutes)"; $(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt; }
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check -e .
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	@echo "nightloom: installing what the tests need"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt \
+		|| $(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	@touch $@
 
 lock: $(VENV)/bin/uv ## renew the lock files from requirements*.in
