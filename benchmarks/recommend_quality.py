@@ -87,7 +87,8 @@ def load(path: Path) -> tuple[Split, Split, Split, Items]:
     con.execute(f"CREATE TABLE rows AS {RATINGS if path.suffix == '.csv' else RETAIL}", {"path": str(path)})
     con.execute(
         "CREATE TABLE profiles AS "
-        "SELECT profile_id, (row_number() OVER (ORDER BY md5(profile_id)) - 1)::INTEGER AS profile_index "
+        "SELECT profile_id, (row_number() OVER (ORDER BY md5(profile_id)) - 1)::INTEGER AS profile_index, "
+        "'active' AS status "
         "FROM (SELECT DISTINCT profile_id FROM rows)"
     )
     con.execute(
@@ -98,10 +99,11 @@ def load(path: Path) -> tuple[Split, Split, Split, Items]:
     )
     con.execute("CREATE VIEW events AS SELECT 'charged' AS event_type, profile_id, item_id, created_at FROM rows")
     wanted = Recommendations()
+    source.create_item_events(con, wanted)
     cut = source.time_cut(con, wanted)
     assert cut is not None
     sizes = [int(con.execute(f"SELECT count(*) FROM {name}").fetchone()[0]) for name in ("profiles", "items")]  # type: ignore[index]
-    after = source.read_window(con, wanted, cut)
+    after = source.read_window(con, cut)
     splits = []
     for settings in (wanted, replace(wanted, half_life_days=1e9, popularity_half_life_days=1e9)):
         train = Interactions.from_columns(sizes[0], sizes[1], **source.read_interactions(con, settings, cut))

@@ -37,11 +37,15 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """What is recommended. ``event_weights`` gives the interaction weight of an event type; types not listed train nothing."""
+    """What is recommended. ``event_weights`` gives the interaction weight of an event type; types not listed train nothing.
+
+    An event of ``exclude_event_types`` keeps its item out of the profile's lists, whether its type has a weight or not.
+    """
 
     event_weights: dict[str, float] = field(default_factory=lambda: {"charged": 1.0})
     half_life_days: float = 180.0
     popularity_half_life_days: float = 14.0
+    exclude_event_types: tuple[str, ...] = ("charged",)
     recommend_interacted_items: bool = False
     item_stop_list: tuple[str, ...] = ()
     candidates: int = 50
@@ -51,7 +55,6 @@ class Recommendations:
     min_items: int = 10
     min_events: int = 30
     factors: int = 64
-    seconds_per_model: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ WITH listed AS (
     FROM recommendation_lists WHERE profile_id = $profile
 ), links AS (
     SELECT h.item_id AS via, h.weight, unnest(n.item_ids) AS item_id, unnest(n.scores) AS similarity
-    FROM interactions h JOIN item_neighbour_lists n USING (item_id) WHERE h.profile_id = $profile
+    FROM interactions h JOIN item_neighbour_lists n USING (item_id) WHERE h.profile_id = $profile AND h.events > 0
 ), best AS (
     SELECT item_id, via, weight * similarity AS strength,
            row_number() OVER (PARTITION BY item_id ORDER BY weight * similarity DESC, via) AS place

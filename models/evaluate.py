@@ -90,17 +90,18 @@ def time_split(
 def judge(model: Recommender, split: Split, mode: Mode, *, threads: int = 1) -> Judgement:
     """Rank all known items for every subject and score the lists.
 
-    ``new``: items of the past are left out and do not count as relevant; ``repeat``: nothing is left out.
+    ``new``: items excluded by the past are left out and do not count as relevant; ``repeat``: nothing is left out.
     Raises ``FloatingPointError`` when the model gives a score that is not finite.
     """
     history = split.train.matrix()[split.subjects]
     relevant = split.relevant[split.subjects]
+    exclude = None
     if mode == "new":
-        relevant = _without(relevant, history)
+        exclude = split.train.excluded()[split.subjects]
+        relevant = _without(relevant, exclude)
         some = np.diff(relevant.indptr) > 0
-        history, relevant = history[some], relevant[some]
+        history, relevant, exclude = history[some], relevant[some], exclude[some]
     deepest = max(*RECALL_AT, *NDCG_AT)
-    exclude = history if mode == "new" else None
     items, _ = model.recommend(history, deepest, exclude=exclude, allowed=split.known, threads=threads)
     return _score_lists(model.name, mode, items, relevant, int(split.known.sum()))
 
@@ -115,11 +116,11 @@ def _score_lists(name: str, mode: Mode, items: NDArray[np.int32], relevant: csr_
     return Judgement(name, mode, tuple(found), by_name[HEADLINE])
 
 
-def _without(relevant: csr_matrix, history: csr_matrix) -> csr_matrix:
-    """The stored entries of ``relevant`` that ``history`` does not store."""
+def _without(relevant: csr_matrix, excluded: csr_matrix) -> csr_matrix:
+    """The stored entries of ``relevant`` that ``excluded`` does not store."""
     rows, columns = relevant.shape
     row = np.repeat(np.arange(rows, dtype=np.int64), np.diff(relevant.indptr))
-    seen = np.repeat(np.arange(rows, dtype=np.int64), np.diff(history.indptr)) * columns + history.indices
+    seen = np.repeat(np.arange(rows, dtype=np.int64), np.diff(excluded.indptr)) * columns + excluded.indices
     kept = ~np.isin(row * columns + relevant.indices, seen)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=rows))])
     return csr_matrix((relevant.data[kept], relevant.indices[kept], indptr), shape=relevant.shape)

@@ -15,11 +15,12 @@ QUANTUM = 2.0**32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Interactions:
-    """Profiles x items with one stored entry for each pair that interacted, rows and columns sorted.
+    """Profiles x items with one stored entry for each pair of a weighted event, rows and columns sorted.
 
     ``indptr`` int64 (n_profiles + 1) and ``indices`` int32 (entries) are shared by the values: ``weight``,
     ``recent_weight`` and ``strength`` float32, ``events`` int32, ``last_day`` int32 (days since 1970-01-01).
     ``popularity`` int64 (n_items) is the exact sum of recent weights over profiles, in units of 1 / QUANTUM.
+    ``excluded_indptr`` and ``excluded_indices`` are the pairs not to be recommended, with or without such an entry.
     """
 
     n_profiles: int
@@ -32,6 +33,8 @@ class Interactions:
     events: NDArray[np.int32]
     last_day: NDArray[np.int32]
     popularity: NDArray[np.int64]
+    excluded_indptr: NDArray[np.int64]
+    excluded_indices: NDArray[np.int32]
 
     @classmethod
     def from_columns(
@@ -45,11 +48,12 @@ class Interactions:
         events: NDArray[Any] | None = None,
         last_day: NDArray[Any] | None = None,
         strength: NDArray[Any] | None = None,
+        excludes: NDArray[Any] | None = None,
     ) -> Interactions:
         """Build from equally long columns in any order; the result does not depend on that order.
 
         ``recent_weight`` defaults to ``weight``, ``events`` to 1, ``last_day`` to 0, ``strength`` to weights of at
-        most 1.
+        most 1, ``excludes`` to true. A pair without events has no entry; it can only be excluded.
         Raises ``ValueError`` when an index is out of range, a pair comes twice, or a weight is negative or infinite.
         """
         profile = np.asarray(profile_index, dtype=np.int64)
@@ -59,7 +63,8 @@ class Interactions:
         strengths = np.minimum(weights, 1) if strength is None else np.asarray(strength, dtype=np.float64)
         counts = np.ones(len(profile), np.int32) if events is None else np.asarray(events, dtype=np.int32)
         days = np.zeros(len(profile), np.int32) if last_day is None else np.asarray(last_day, dtype=np.int32)
-        if len({len(column) for column in (profile, item, weights, recent, strengths, counts, days)}) != 1:
+        barred = np.ones(len(profile), np.bool_) if excludes is None else np.asarray(excludes, dtype=np.bool_)
+        if len({len(column) for column in (profile, item, weights, recent, strengths, counts, days, barred)}) != 1:
             raise ValueError("the columns of the interactions differ in length")
         for name, index, size in (("profile_index", profile, n_profiles), ("item_index", item, n_items)):
             if len(index) and not (index.min() >= 0 and index.max() < size):
@@ -71,14 +76,14 @@ class Interactions:
         order = np.argsort(key, kind="stable")
         if len(key) and not (np.diff(key[order]) > 0).all():
             raise ValueError("a pair of profile and item comes twice")
-        indptr = np.zeros(n_profiles + 1, np.int64)
-        np.cumsum(np.bincount(profile, minlength=n_profiles), out=indptr[1:])
+        out = order if barred.all() else order[barred[order]]
+        order = order if (counts > 0).all() else order[counts[order] > 0]
         popularity = np.zeros(n_items, np.int64)
         np.add.at(popularity, item, np.rint(recent * QUANTUM).astype(np.int64))
         return cls(
             n_profiles,
             n_items,
-            indptr,
+            _ends(profile[order], n_profiles),
             item[order].astype(np.int32),
             weights[order].astype(np.float32),
             recent[order].astype(np.float32),
@@ -86,6 +91,8 @@ class Interactions:
             counts[order],
             days[order],
             popularity,
+            _ends(profile[out], n_profiles),
+            item[out].astype(np.int32),
         )
 
     @property
@@ -102,6 +109,11 @@ class Interactions:
         data = self.strength if values is None else values
         return csr_matrix((data, self.indices, self.indptr), shape=(self.n_profiles, self.n_items))
 
+    def excluded(self) -> csr_matrix:
+        """CSR int8 (n_profiles, n_items) with a stored entry for each pair that is not to be recommended."""
+        data = np.ones(len(self.excluded_indices), np.int8)
+        return csr_matrix((data, self.excluded_indices, self.excluded_indptr), shape=(self.n_profiles, self.n_items))
+
     def item_profiles(self) -> NDArray[np.int64]:
         """Number of profiles that interacted with each item, int64 (n_items,)."""
         return np.bincount(self.indices, minlength=self.n_items).astype(np.int64)
@@ -116,3 +128,10 @@ class Interactions:
         """Item indices, best first: by recent weight, then profiles, then events, then index. int32 (n_items,)."""
         keys = (np.arange(self.n_items), -self.item_events(), -self.item_profiles(), -self.popularity)
         return np.lexsort(keys).astype(np.int32)
+
+
+def _ends(rows: NDArray[np.int64], n_rows: int) -> NDArray[np.int64]:
+    """CSR row pointers, int64 (n_rows + 1), of sorted row numbers."""
+    indptr = np.zeros(n_rows + 1, np.int64)
+    np.cumsum(np.bincount(rows, minlength=n_rows), out=indptr[1:])
+    return indptr

@@ -103,7 +103,8 @@ class Live:
         self.failures = 0
         self.problem = ""
         ranking = settings.recommendations
-        self._event_types = frozenset() if ranking.recommend_interacted_items else frozenset(ranking.event_weights)
+        excluding = () if ranking.recommend_interacted_items else ranking.exclude_event_types
+        self._event_types: frozenset[str] = frozenset(excluding)
         self._token: Hashable = None
         self._view: View | None = None
         self.gate = Gate(KeyRing([]))

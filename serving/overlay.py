@@ -23,9 +23,9 @@ def stranger_key(asked: str) -> str:
 
 
 class Overlay:
-    """Items that profiles interacted with since the run. ``seq`` is the highest write it contains.
+    """Items that profiles are not to be shown again by events since the run. ``seq``: highest write it contains.
 
-    ``event_types``: the types that count as an interaction; empty when interacted items may be recommended again. A new
+    ``event_types``: the types that exclude their item; empty when interacted items may be recommended again. A new
     kind of write becomes one more entry of ``_reducers``; kinds without one do not change an answer.
     """
 

@@ -17,14 +17,49 @@ Columns = dict[str, NDArray[Any]]
 READ_AGAIN = ("as_of", "half_life_days")
 
 
+def create_item_events(con: duckdb.DuckDBPyConnection, settings: Recommendations) -> int:
+    """Create, once for all cuts, ``item_events`` from ``events``, ``profiles`` and ``items``; returns its rows.
+
+    Before it, ``recommender_exclusions`` (rows of ``training_exclusions``): the profiles that no recommender learns
+    from, by their status, and by a failed check where the table ``quarantined_profiles`` exists.
+    """
+    con.execute("CREATE TABLE IF NOT EXISTS quarantined_profiles (profile_id VARCHAR)")
+    create(con, "recommender_exclusions")
+    types = sorted({*settings.event_weights, *settings.exclude_event_types})
+    return create(
+        con,
+        "item_events",
+        event_types=types,
+        event_weights=[settings.event_weights.get(one, 0.0) for one in types],
+        excluding=[one in settings.exclude_event_types for one in types],
+    )
+
+
 def create_interactions(con: duckdb.DuckDBPyConnection, settings: Recommendations, as_of: datetime) -> int:
-    """Create the published table ``interactions`` from ``events``, ``profiles`` and ``items``; returns its rows."""
+    """Create the published table ``interactions`` from ``item_events``, profiles and items; returns its rows."""
     return create(con, "interactions", **_parameters(settings, as_of))
 
 
 def create_popularity(con: duckdb.DuckDBPyConnection) -> int:
-    """Create the published table ``popularity`` from ``interactions`` and ``items``; returns its rows."""
+    """Create the published table ``popularity`` from ``interactions``, ``recommender_exclusions`` and ``items``."""
     return create(con, "popularity")
+
+
+def read_trained(con: duckdb.DuckDBPyConnection) -> NDArray[np.bool_]:
+    """Whether recommenders learn from each profile, bool (n_profiles,) by profile_index."""
+    found = con.execute(
+        "SELECT recommender_exclusions.profile_id IS NULL AS trained FROM profiles "
+        "LEFT JOIN (SELECT DISTINCT profile_id FROM recommender_exclusions) AS recommender_exclusions "
+        "ON recommender_exclusions.profile_id = profiles.profile_id ORDER BY profile_index"
+    ).fetchnumpy()["trained"]
+    return np.asarray(np.ma.getdata(found), dtype=np.bool_)
+
+
+def read_exclusions(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Number of profiles that recommenders do not learn from, by reason."""
+    query = "SELECT reason, count(*) FROM recommender_exclusions GROUP BY reason ORDER BY reason"
+    found = con.execute(query).fetchall()
+    return {str(reason): int(number) for reason, number in found}
 
 
 def read_interactions(
@@ -33,12 +68,13 @@ def read_interactions(
     """Columns of interactions as of a date; with ``created`` from the table, which must be of that date.
 
     Returns profile_index and item_index int32, weight and recent_weight float64, events int32, last_day int32 (days
-    since 1970-01-01), and strength float64: the weight in units of one event of the heaviest type, but never more than
-    one such event at the time of the last one. Rows are in no particular order.
+    since 1970-01-01), excludes bool, and strength float64: the weight in units of one event of the heaviest type, but
+    never more than one such event at the time of the last one. Pairs that only exclude have no events and zeros.
+    Rows are in no particular order.
     """
     columns = con.execute(
-        "SELECT profile_index, item_index, weight, recent_weight, events, "
-        "(epoch_us(last_at) // 86400000000)::INTEGER AS last_day, "
+        "SELECT profile_index, item_index, weight, recent_weight, events, excludes, "
+        "coalesce(epoch_us(last_at) // 86400000000, 0)::INTEGER AS last_day, "
         "least(weight / $heaviest, pow(0.5, (epoch_us($as_of::TIMESTAMP) - epoch_us(last_at)) / 86400000000.0 "
         "/ $half_life_days)) AS strength "
         f"FROM {'interactions' if created else '(' + sql.read('interactions') + ')'} AS interactions",
@@ -48,24 +84,21 @@ def read_interactions(
     return {name: np.ma.getdata(values) for name, values in columns.items()}
 
 
-def read_window(con: duckdb.DuckDBPyConnection, settings: Recommendations, start: datetime) -> Columns:
-    """Distinct pairs (profile_index, item_index) with a weighted event from ``start`` on."""
+def read_window(con: duckdb.DuckDBPyConnection, start: datetime) -> Columns:
+    """Distinct pairs (profile_index, item_index) with a weighted event from ``start`` on, of trained profiles."""
     columns = con.execute(
-        "SELECT DISTINCT profile_index, item_index "
-        "FROM events JOIN profiles USING (profile_id) JOIN items USING (item_id) "
-        "WHERE list_contains($event_types::VARCHAR[], event_type) AND events.created_at >= $start::TIMESTAMP",
-        {"event_types": list(settings.event_weights), "start": start},
+        "SELECT DISTINCT profile_index, item_index FROM item_events "
+        "WHERE trained AND weight > 0 AND created_at >= $start::TIMESTAMP",
+        {"start": start},
     ).fetchnumpy()
     return {name: np.ma.getdata(values) for name, values in columns.items()}
 
 
 def time_cut(con: duckdb.DuckDBPyConnection, settings: Recommendations) -> datetime | None:
-    """Time from which the last ``validation_share`` of weighted events lie, or None without events."""
+    """Time from which the last ``validation_share`` of weighted events of trained profiles lie, or None without any."""
     row = con.execute(
-        "SELECT quantile_disc(events.created_at, $share) "
-        "FROM events JOIN profiles USING (profile_id) JOIN items USING (item_id) "
-        "WHERE list_contains($event_types::VARCHAR[], event_type)",
-        {"event_types": list(settings.event_weights), "share": 1 - settings.validation_share},
+        "SELECT quantile_disc(created_at, $share) FROM item_events WHERE trained AND weight > 0",
+        {"share": 1 - settings.validation_share},
     ).fetchone()
     return row[0] if row else None
 
@@ -79,8 +112,6 @@ def read_item_text(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[list
 def _parameters(settings: Recommendations, as_of: datetime) -> dict[str, Any]:
     return {
         "as_of": as_of,
-        "event_types": list(settings.event_weights),
-        "event_weights": list(settings.event_weights.values()),
         "half_life_days": settings.half_life_days,
         "popularity_half_life_days": settings.popularity_half_life_days,
     }

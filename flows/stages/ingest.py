@@ -65,6 +65,7 @@ def declared_event_types(settings: Settings, sources: Sequence[Source]) -> froze
         *SYSTEM_EVENT_TYPES,
         *settings.ingest.event_types,
         *settings.recommendations.event_weights,
+        *settings.recommendations.exclude_event_types,
         *settings.churn.activity_event_types,
         *(name for source in sources for name in source.event_types),
     ))

@@ -18,8 +18,8 @@ from contracts.progress import Progress
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Settings
 from flows.stages.recommend import RecommendOutcome
-from models.interactions import QUANTUM
 from models.ranking import Floats, Ints
+from models.recommenders.popular import Popular
 from store import disk
 from store.pack.arrays import create_array, flush
 
@@ -44,12 +44,13 @@ def precompute(
 
     ``lists_items.npy`` int32 (profiles, candidates), ``lists_scores.npy`` float32, ``neighbours_items.npy``,
     ``neighbours_scores.npy`` (items, neighbours), items padded with -1, and ``popularity.npy`` int32 (items), best
-    first. Inactive and stop-listed items are in no list.
+    first. Inactive and stop-listed items are in no list, nor what an event of the profile excludes. Every profile has a
+    list, also one that no model learned from: made of its history, or of popularity when it has none.
     """
     pack = target / "pack"
     pack.mkdir(parents=True, exist_ok=True)
     with disk.storage_errors("write the precomputed lists"):
-        np.save(pack / "popularity.npy", outcome.interactions.popularity_order(), allow_pickle=False)
+        np.save(pack / "popularity.npy", outcome.learned_from.popularity_order(), allow_pickle=False)
         allowed = _allowed(con, settings, len(outcome.item_ids))
         profiles, cold = _write_lists(con, pack, outcome, settings, allowed, progress)
         related = _write_neighbours(con, pack, outcome, settings, allowed, progress)
@@ -76,7 +77,7 @@ def _write_lists(
     allowed: NDArray[np.bool_],
     progress: Progress,
 ) -> tuple[int, int]:
-    interactions, wanted = outcome.interactions, settings.recommendations
+    interactions, width = outcome.interactions, settings.recommendations.candidates
     profile_ids = (
         con.execute("SELECT profile_id FROM profiles ORDER BY profile_index")
         .to_arrow_table()
@@ -85,28 +86,36 @@ def _write_lists(
     )
     item_ids = pa.array(outcome.item_ids, pa.string())
     history = interactions.matrix()
-    popular = _popular_list(outcome, allowed, wanted.candidates)
+    excluded = None if settings.recommendations.recommend_interacted_items else interactions.excluded()
+    popular = Popular().fit(outcome.learned_from)
+    common = popular.recommend(csr_matrix((1, len(item_ids)), dtype=np.float32), width, allowed=allowed)
     total, cold_total = interactions.n_profiles, 0
     _create(con, "recommendation_lists")
     with (
-        _array(pack / "lists_items.npy", (total, wanted.candidates), np.int32) as all_items,
-        _array(pack / "lists_scores.npy", (total, wanted.candidates), np.float32) as all_scores,
+        _array(pack / "lists_items.npy", (total, width), np.int32) as all_items,
+        _array(pack / "lists_scores.npy", (total, width), np.float32) as all_scores,
     ):
         for start in range(0, total, BLOCK):
             stop = min(start + BLOCK, total)
             progress.step("precompute lists", start, total)
             cold = np.diff(interactions.indptr[start : stop + 1]) == 0
-            items, scores = _lists(outcome, settings, history[start:stop], cold, allowed, popular)
-            all_items[start:stop], all_scores[start:stop] = items, scores
+            rows = np.arange(start, stop)
+            all_items[start:stop], all_scores[start:stop] = common
+            barred = cold & (excluded is not None and np.diff(excluded.indptr[start : stop + 1]) > 0)
+            for model, some in ((outcome.serving, rows[~cold]), (popular, rows[barred])):
+                exclude = None if excluded is None else excluded[some]
+                all_items[some], all_scores[some] = model.recommend(
+                    history[some], width, exclude=exclude, allowed=allowed, threads=settings.pipeline.threads
+                )
             cold_total += int(cold.sum())
-            item_lists, score_lists = _as_lists(items, scores, item_ids)
-            models = np.where(cold, "popular", outcome.serving.name)
+            item_lists, score_lists = _as_lists(all_items[start:stop], all_scores[start:stop], item_ids)
+            models = np.where(cold, popular.name, outcome.serving.name)
             _append(
                 con,
                 "recommendation_lists",
                 {
                     "profile_id": profile_ids.slice(start, stop - start),
-                    "profile_index": pa.array(np.arange(start, stop, dtype=np.int32)),
+                    "profile_index": pa.array(rows.astype(np.int32)),
                     "model": pa.array(models.tolist(), pa.string()),
                     "cold": pa.array(cold),
                     "item_ids": item_lists,
@@ -115,36 +124,6 @@ def _write_lists(
             )
     progress.step("precompute lists", total, total)
     return total, cold_total
-
-
-def _lists(
-    outcome: RecommendOutcome,
-    settings: Settings,
-    history: csr_matrix,
-    cold: NDArray[np.bool_],
-    allowed: NDArray[np.bool_],
-    popular: tuple[Ints, Floats],
-) -> tuple[Ints, Floats]:
-    """Lists of one block of profiles: the model's for those with a history, popularity for the others."""
-    items = np.repeat(popular[0][None, :], len(cold), axis=0)
-    scores = np.repeat(popular[1][None, :], len(cold), axis=0)
-    warm = history[~cold]
-    exclude = None if settings.recommendations.recommend_interacted_items else warm
-    items[~cold], scores[~cold] = outcome.serving.recommend(
-        warm, settings.recommendations.candidates, exclude=exclude, allowed=allowed, threads=settings.pipeline.threads
-    )
-    return items, scores
-
-
-def _popular_list(outcome: RecommendOutcome, allowed: NDArray[np.bool_], k: int) -> tuple[Ints, Floats]:
-    """The list of a profile without history: int32 and float32 (k,), padded with -1 and 0."""
-    order = outcome.interactions.popularity_order()
-    best = order[allowed[order]][:k]
-    items = np.full(k, -1, np.int32)
-    scores = np.zeros(k, np.float32)
-    items[: len(best)] = best
-    scores[: len(best)] = outcome.interactions.popularity[best] / QUANTUM
-    return items, scores
 
 
 def _write_neighbours(

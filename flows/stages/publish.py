@@ -96,12 +96,11 @@ def insert_rows(con: duckdb.DuckDBPyConnection, name: str, rows: Iterable[Mappin
 
 
 def _exclusions(con: duckdb.DuckDBPyConnection, churn: str) -> None:
-    """Create ``training_exclusions`` from the churn stage's table and from the profiles that the recommenders do not train on."""
+    """Create ``training_exclusions`` from the tables that the two training stages went by."""
     columns = ", ".join(column.name for column in TABLE_BY_NAME["training_exclusions"].columns)
     con.execute(
         f"CREATE OR REPLACE TABLE training_exclusions AS SELECT {columns} FROM {churn} UNION ALL "
-        "SELECT 'rec', profile_id, 'check', NULL FROM quarantined_profiles GROUP BY profile_id UNION ALL "
-        "SELECT 'rec', profile_id, 'status', NULL FROM profiles WHERE status <> 'active'"
+        f"SELECT {columns} FROM recommender_exclusions"
     )
 
 

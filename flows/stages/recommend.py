@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.errors import NightloomError
 from contracts.progress import Progress
@@ -43,11 +44,14 @@ class PreviousRun(Protocol):
 class RecommendOutcome:
     """What training gave: the models that precompute uses, and rows for ``evaluation`` and ``training_jobs``.
 
+    ``interactions`` are the histories of all profiles, to make lists of; ``learned_from`` those of the profiles that
+    the models learned from, which alone decide what is popular.
     ``serving`` orders the lists, ``neighbours`` the item neighbours, ``content`` the neighbours of items the other
     knows none of.
     """
 
     interactions: Interactions
+    learned_from: Interactions
     item_ids: list[str]
     serving: Recommender
     neighbours: Recommender
@@ -77,22 +81,28 @@ def train(
 ) -> RecommendOutcome:
     """Create ``interactions`` and ``popularity`` on the workbench, train, and save models under ``target/models``.
 
-    ``con`` has tables profiles, items and view events as of ``as_of``. Faults of a model are recorded, never raised:
-    the last published model is carried forward, and without one popularity serves.
+    ``con`` has tables profiles, items and view events as of ``as_of`` and, from the check stage, quarantined_profiles.
+    Nothing is learned from, or judged on, the profiles of ``recommender_exclusions``, which is created here as well.
+    Faults of a model are recorded, never raised: the last published model is carried forward, and without one
+    popularity serves.
     """
     wanted = settings.recommendations
     progress.step("train recommenders", 0, len(CANDIDATES) + 2, "interactions")
+    source.create_item_events(con, wanted)
     source.create_interactions(con, wanted, as_of)
     source.create_popularity(con)
-    sizes = _sizes(con)
-    interactions = _interactions(sizes, source.read_interactions(con, wanted, as_of, created=True))
-    items = Items(*source.read_item_text(con))
+    trained = source.read_trained(con)
     item_ids = [row[0] for row in con.execute("SELECT item_id FROM items ORDER BY item_index").fetchall()]
+    columns = source.read_interactions(con, wanted, as_of, created=True)
+    histories = Interactions.from_columns(len(trained), len(item_ids), **columns)
+    interactions = histories if trained.all() else _learned_from(columns, trained, len(item_ids))
+    del columns
+    items = Items(*source.read_item_text(con))
     threads = settings.pipeline.threads
-    shortage = _shortage(sizes, int(interactions.events.sum()), settings)
+    shortage = _shortage(int(trained.sum()), interactions, settings)
     trial = _Trial(None, {}, {}, {}, None)
     if not shortage:
-        trial = _try_all(con, settings, sizes, items, progress)
+        trial = _try_all(con, settings, trained, items, progress)
     progress.step("train recommenders", len(CANDIDATES) + 1, len(CANDIDATES) + 2, trial.chosen or "carried")
     content = _make("content", settings).fit(interactions, items, threads=threads)
     about = {"trained_by_run": target.name, "as_of": as_of.isoformat()}
@@ -109,31 +119,29 @@ def train(
         "status": status,
         "trained_by_run": trained_by,
         "reason": reason,
-        "details": _details(trial, sizes, interactions, serving, settings),
+        "details": _details(trial, trained, source.read_exclusions(con), interactions, serving, settings),
     }
     evaluation = _rows(trial, serving.name if trained_by == target.name else "", as_of)
-    return RecommendOutcome(interactions, item_ids, serving, neighbours, content, evaluation, [job])
+    return RecommendOutcome(histories, interactions, item_ids, serving, neighbours, content, evaluation, [job])
 
 
-def _sizes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    row = con.execute("SELECT (SELECT count(*) FROM profiles), (SELECT count(*) FROM items)").fetchone()
-    assert row is not None
-    return {"profiles": int(row[0]), "items": int(row[1])}
+def _learned_from(columns: source.Columns, trained: NDArray[np.bool_], n_items: int) -> Interactions:
+    """The interactions of the profiles to learn from; the others keep their rows, with nothing in them."""
+    kept = trained[columns["profile_index"]]
+    return Interactions.from_columns(
+        len(trained), n_items, **{name: values[kept] for name, values in columns.items()}
+    )
 
 
-def _interactions(sizes: Mapping[str, int], columns: source.Columns) -> Interactions:
-    return Interactions.from_columns(n_profiles=sizes["profiles"], n_items=sizes["items"], **columns)
-
-
-def _shortage(sizes: Mapping[str, int], events: int, settings: Settings) -> str:
-    """Which minimum is not reached, in words; empty when all are."""
+def _shortage(profiles: int, interactions: Interactions, settings: Settings) -> str:
+    """Which minimum is not reached by the profiles to learn from, in words; empty when all are."""
     wanted = settings.recommendations
-    rows = (("profiles", sizes["profiles"], wanted.min_profiles), ("items", sizes["items"], wanted.min_items))
-    short = [
-        f"{have} {name} of {least}"
-        for name, have, least in (*rows, ("weighted events", events, wanted.min_events))
-        if have < least
-    ]
+    rows = (
+        ("profiles", profiles, wanted.min_profiles),
+        ("items", interactions.n_items, wanted.min_items),
+        ("weighted events", int(interactions.events.sum()), wanted.min_events),
+    )
+    short = [f"{have} {name} of {least}" for name, have, least in rows if have < least]
     return f"inadequate_data: {', '.join(short)}" if short else ""
 
 
@@ -146,14 +154,14 @@ def _make(name: str, settings: Settings) -> Recommender:
 
 
 def _try_all(
-    con: duckdb.DuckDBPyConnection, settings: Settings, sizes: Mapping[str, int], items: Items, progress: Progress
+    con: duckdb.DuckDBPyConnection, settings: Settings, trained: NDArray[np.bool_], items: Items, progress: Progress
 ) -> _Trial:
     """Fit every candidate as of the cut, judge it on the window after it, and choose."""
     wanted = settings.recommendations
     cut = source.time_cut(con, wanted)
     assert cut is not None  # there are events, or there would be a shortage
-    past = _interactions(sizes, source.read_interactions(con, wanted, cut))
-    after = source.read_window(con, wanted, cut)
+    past = _learned_from(source.read_interactions(con, wanted, cut), trained, len(items))
+    after = source.read_window(con, cut)
     split = time_split(past, after["profile_index"], after["item_index"])
     judgements: dict[tuple[str, Mode], Judgement] = {}
     errors: dict[str, str] = {}
@@ -239,7 +247,12 @@ def _neighbour_source(
 
 
 def _details(
-    trial: _Trial, sizes: Mapping[str, int], interactions: Interactions, serving: Recommender, settings: Settings
+    trial: _Trial,
+    trained: NDArray[np.bool_],
+    excluded: Mapping[str, int],
+    interactions: Interactions,
+    serving: Recommender,
+    settings: Settings,
 ) -> dict[str, Any]:
     """What decided, as JSON; nothing in it depends on time or threads."""
     gates = {
@@ -254,7 +267,13 @@ def _details(
     }
     known = {} if isinstance(serving, Carried) else describe(serving)
     return {
-        "row_counts": dict(sizes) | {"interactions": interactions.entries, "events": int(interactions.events.sum())},
+        "row_counts": {
+            "profiles": int(trained.sum()),
+            "items": interactions.n_items,
+            "interactions": interactions.entries,
+            "events": int(interactions.events.sum()),
+        },
+        "excluded_profiles": dict(excluded),
         "mode": "repeat" if settings.recommendations.recommend_interacted_items else "new",
         "gates": gates,
         "errors": trial.errors,

@@ -86,7 +86,9 @@ def test_lists_keep_their_rules(first_night: tuple[Path, Outcome]) -> None:
         def count(query: str) -> int:
             return int(con.execute(query).fetchone()[0])  # type: ignore[index]
 
-        assert count("SELECT count(*) FROM recommendations r JOIN interactions i USING (profile_id, item_id)") == 0
+        assert count("SELECT count(*) FROM recommendations r JOIN interactions i USING (profile_id, item_id) WHERE i.excludes") == 0
+        assert count("SELECT count(*) FROM recommendations r SEMI JOIN events e "
+                     "ON e.profile_id = r.profile_id AND e.item_id = r.item_id AND e.event_type = 'charged'") == 0
         assert count("SELECT count(*) FROM recommendations r ANTI JOIN items i USING (item_id)") == 0
         assert count("SELECT count(*) FROM recommendations GROUP BY ALL HAVING false UNION ALL SELECT count(*) FROM "
                      "(SELECT profile_id, item_id FROM recommendations GROUP BY ALL HAVING count(*) > 1)") == 0

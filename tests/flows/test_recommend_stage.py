@@ -52,7 +52,7 @@ def workbench(threads: int = 2, extra_items: int = 0) -> duckdb.DuckDBPyConnecti
     )
     con.execute(
         "CREATE TABLE profiles AS "
-        "SELECT printf('p%03d', i) AS profile_id, i::INTEGER AS profile_index FROM range(120) r(i)"
+        "SELECT printf('p%03d', i) AS profile_id, i::INTEGER AS profile_index, 'active' AS status FROM range(120) r(i)"
     )
     rng = np.random.default_rng(0)
     profile = np.repeat(np.arange(110), 24)
@@ -210,6 +210,58 @@ def test_repeat_mode_lists_what_was_bought(tmp_path: Path) -> None:
         "WHERE EXISTS (FROM events WHERE events.profile_id = recommendation_lists.profile_id "
         "AND events.item_id = listed.item_id)"
     ).fetchone() != (0,)
+
+
+def test_nothing_is_learned_from_excluded_profiles_but_they_have_lists(tmp_path: Path) -> None:
+    """What they did changes their own lists and nothing else."""
+    changed = "UPDATE seen SET item_id = 'i001' WHERE profile_id IN ('p003', 'p004', 'p006')"
+    made = []
+    for name, change in (("one", ""), ("other", changed)):
+        con = workbench()
+        con.execute("UPDATE profiles SET status = 'inactive' WHERE profile_index = 3")
+        con.execute("UPDATE profiles SET status = 'churned' WHERE profile_index = 4")
+        con.execute("CREATE TABLE quarantined_profiles AS SELECT 'p006' AS profile_id, 'age: range' AS expectation")
+        con.execute(change)
+        made.append((*night(tmp_path / name / "r-1", con=con), tmp_path / name / "r-1"))
+    (con, outcome, folder), (other, again, other_folder) = made
+    assert digests(folder / "models") == digests(other_folder / "models")
+    assert outcome.evaluation == again.evaluation
+    assert outcome.jobs[0]["details"]["row_counts"]["profiles"] == 117
+    assert outcome.jobs[0]["details"]["excluded_profiles"] == {"check": 1, "status": 2}
+    popularity = "SELECT * FROM popularity ORDER BY rank"
+    assert con.execute(popularity).fetchall() == other.execute(popularity).fetchall()
+    assert rows(con, "item_neighbour_lists") == rows(other, "item_neighbour_lists")
+    ours, theirs = rows(con, "recommendation_lists"), rows(other, "recommendation_lists")
+    differing = [row["profile_index"] for row, peer in zip(ours, theirs, strict=True) if row != peer]
+    assert differing == [3, 4, 6]
+    assert all(len(row["item_ids"]) == 8 and row["model"] == outcome.serving.name for row in ours[:110])
+
+
+def test_only_excluding_events_keep_an_item_out(tmp_path: Path) -> None:
+    """Half of the pairs were only looked at; a cold profile returned what is most popular."""
+    con = workbench()
+    con.execute(
+        "CREATE OR REPLACE VIEW events AS SELECT CASE WHEN profile_id = 'p115' THEN 'returned' "
+        "WHEN item_id[2:]::INTEGER % 4 < 2 THEN 'view' ELSE 'charged' END AS event_type, profile_id, item_id, "
+        "TIMESTAMP '2024-07-01' - seconds * INTERVAL 1 SECOND AS created_at FROM seen"
+    )
+    wanted = replace(
+        SETTINGS.recommendations,
+        event_weights={"view": 0.5, "charged": 1.0},
+        exclude_event_types=("charged", "returned"),
+    )
+    settings = replace(SETTINGS, recommendations=wanted)
+    con.execute("INSERT INTO seen SELECT 'p115', unnest(['i000', 'i002']), 5")
+    _, outcome = night(tmp_path / "r-1", settings, con=con)
+    assert outcome.interactions.entries < con.execute("SELECT count(*) FROM interactions").fetchone()[0]  # type: ignore[index]
+    listed = {(row["profile_id"], item) for row in rows(con, "recommendation_lists") for item in row["item_ids"]}
+    events = con.execute("SELECT DISTINCT event_type, profile_id, item_id FROM events").fetchall()
+    assert not listed & {(profile, item) for kind, profile, item in events if kind != "view"}
+    assert listed & {(profile, item) for kind, profile, item in events if kind == "view"}
+    cold = rows(con, "recommendation_lists")[115]
+    popular = con.execute("SELECT item_id FROM popularity ORDER BY rank").fetchall()
+    assert (cold["cold"], cold["model"]) == (True, "popular")
+    assert cold["item_ids"] == [item for (item,) in popular if item not in ("i000", "i002", "i005", "i007")][:8]
 
 
 def test_too_little_data_carries_the_last_model_forward(made: Any, tmp_path: Path) -> None:

@@ -56,6 +56,22 @@ def test_modes() -> None:
     assert repeat["recall@10"].value == 1
 
 
+def test_only_what_is_excluded_is_not_new() -> None:
+    # Profile 0 looked at item 0 and bought item 1, and bought item 2 without an entry; it comes back for all three.
+    train = Interactions.from_columns(
+        1, 4, np.zeros(4), np.arange(4), np.array([1, 1, 0, 1]), events=np.array([1, 1, 0, 1]),
+        excludes=np.array([False, True, True, False]),
+    )
+    split = time_split(train, np.zeros(3), np.arange(3))
+    oracle = Oracle(np.array([[4.0, 3.0, 2.0, 1.0]])).fit(split.train)
+    new = judge(oracle, split, "new")
+    assert new["recall@10"] == Metric("recall@10", 1, 0, 1)
+    assert new[HEADLINE].value == 1, "item 0 is the one relevant item, and it comes first"
+    assert new["coverage@10"].value == pytest.approx(2 / 3), "items 0 and 3 are listed of the known 0, 1 and 3"
+    everything = Interactions.from_columns(1, 4, np.zeros(4), np.arange(4), np.ones(4))
+    assert not judge(oracle, time_split(everything, np.zeros(3), np.arange(3)), "new")[HEADLINE].subjects
+
+
 def test_a_sample_of_subjects_is_fixed_and_spread() -> None:
     interactions = Interactions.from_columns(100, 2, np.arange(100), np.zeros(100), np.ones(100))
     split = time_split(interactions, np.arange(100), np.zeros(100, np.int32), most_subjects=10)

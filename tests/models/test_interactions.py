@@ -65,3 +65,17 @@ def test_popularity_ties_go_by_profiles_then_events_then_index() -> None:
 def test_wrong_columns_are_refused(profile: list[int], item: list[int], weight: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Interactions.from_columns(3, 5, np.array(profile), np.array(item), np.array(weight))
+
+
+def test_a_pair_without_events_only_excludes() -> None:
+    profile, item = np.array([1, 0, 1, 0]), np.array([2, 0, 0, 1])
+    events, excludes = np.array([0, 2, 1, 1]), np.array([True, False, True, True])
+    made = Interactions.from_columns(
+        2, 3, profile, item, np.array([0, 0.5, 1, 0.25]), events=events, excludes=excludes
+    )
+    assert made.matrix(made.events).toarray().tolist() == [[2, 1, 0], [1, 0, 0]]
+    assert made.excluded().toarray().tolist() == [[0, 1, 0], [1, 0, 1]]
+    assert made.item_profiles().tolist() == [2, 1, 0]
+    assert made.entries == 3
+    every = Interactions.from_columns(2, 3, profile, item, np.ones(4))
+    assert (every.excluded().toarray() == (every.matrix().toarray() > 0)).all()

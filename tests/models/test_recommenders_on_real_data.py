@@ -33,16 +33,17 @@ def split() -> Split:
     for table, key in (("profiles", "profile"), ("items", "item")):
         con.execute(
             f"CREATE TABLE {table} AS "
-            f"SELECT {key}_id, (row_number() OVER (ORDER BY {key}_id) - 1)::INTEGER AS {key}_index "
+            f"SELECT {key}_id, (row_number() OVER (ORDER BY {key}_id) - 1)::INTEGER AS {key}_index, 'active' AS status "
             f"FROM (SELECT DISTINCT {key}_id FROM events)"
         )
     wanted = Recommendations()
+    source.create_item_events(con, wanted)
     cut = source.time_cut(con, wanted)
     assert cut is not None
     sizes = con.execute("SELECT (SELECT count(*) FROM profiles), (SELECT count(*) FROM items)").fetchone()
     assert sizes is not None
     train = Interactions.from_columns(*sizes, **source.read_interactions(con, wanted, cut))
-    after = source.read_window(con, wanted, cut)
+    after = source.read_window(con, cut)
     return time_split(train, after["profile_index"], after["item_index"])
 
 

@@ -1,4 +1,4 @@
--- grain: one item, best first
+-- grain: one item, best first; counted over the profiles that recommenders learn from
 WITH sums AS (
     SELECT
         item_index,
@@ -6,6 +6,8 @@ WITH sums AS (
         count(*)::INTEGER AS profiles,
         sum(events)::INTEGER AS events
     FROM interactions
+    ANTI JOIN recommender_exclusions USING (profile_id)
+    WHERE events > 0
     GROUP BY item_index
 )
 SELECT
