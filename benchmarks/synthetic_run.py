@@ -38,8 +38,9 @@ TABLES = {
         FROM range($items) AS t(i) ORDER BY item_id""",
     "interactions": """
         SELECT profile_id, item_id, profile_index, item_index, 1.0::DOUBLE AS weight, 1.0::DOUBLE AS recent_weight,
-               1 AS events, TIMESTAMP '2026-10-01' AS first_at, TIMESTAMP '2026-10-01' AS last_at
-        FROM profiles JOIN items ON (item_index - profile_index * 7) % $items IN (0, 3, 8)
+               1 AS events, TIMESTAMP '2026-10-01' AS first_at, TIMESTAMP '2026-10-01' AS last_at,
+               (item_index - profile_index * 7) % $items <> 5 AS excludes
+        FROM profiles JOIN items ON (item_index - profile_index * 7) % $items IN (0, 3, 5, 8)
         WHERE profile_index % 10 <> 9 ORDER BY profile_id, item_id""",
     "churn": """
         SELECT profile_id, (profile_index / 1000000)::DOUBLE AS churn_score, 'low' AS churn_probability,
@@ -52,6 +53,10 @@ TABLES = {
         SELECT profile_id, profile_index, CASE WHEN profile_index % 10 = 9 THEN 'popular' ELSE 'ease' END AS model,
                profile_index % 10 = 9 AS cold, []::VARCHAR[] AS item_ids, []::FLOAT[] AS scores
         FROM profiles ORDER BY profile_id""",
+    "item_neighbour_lists": """
+        SELECT item_id, item_index, CASE WHEN item_index % 9 = 8 THEN 'content' ELSE 'ease' END AS model,
+               []::VARCHAR[] AS item_ids, []::FLOAT[] AS scores
+        FROM items ORDER BY item_id""",
 }
 
 

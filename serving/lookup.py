@@ -50,7 +50,7 @@ def for_item(view: View, row: int, amount: int, excluded: Collection[int]) -> Ra
     pack = view.pack
     blocked = {row, *excluded}
     items, scores = head(pack, pack.neighbours, row, amount, blocked)
-    ranked = Ranked(items, scores, pack.neighbours_model, cold=not items)
+    ranked = Ranked(items, scores, pack.models[pack.neighbours_model[row]], cold=not items)
     fill(pack, ranked, amount, blocked)
     return ranked
 
@@ -59,12 +59,13 @@ def for_session(view: View, rows: list[int], amount: int, excluded: Collection[i
     """Items that go with those of a session, given newest first.
 
     The neighbours of the 20 newest distinct items count 0.9^k / (1 + rank), k = 0 for the newest; ties go to the more
-    popular item.
+    popular item. ``model`` names all models whose neighbours are counted, ``+`` between them.
     """
     pack = view.pack
     newest = list(dict.fromkeys(rows))[:SESSION_ITEMS]
     blocked = {*excluded, *(rows if view.excludes_seen else ())}
-    ranked = Ranked([], [], pack.neighbours_model, cold=not newest)
+    models = {pack.models[pack.neighbours_model[row]] for row in newest}
+    ranked = Ranked([], [], "+".join(sorted(models)) or "popular", cold=not newest)
     if newest:
         neighbours = pack.neighbours.items[newest]
         share = SESSION_DECAY ** np.arange(len(newest))[:, None] / (1.0 + np.arange(neighbours.shape[1]))

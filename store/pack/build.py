@@ -52,7 +52,7 @@ class _Build:
             "memory_limit": settings.pipeline.memory_limit, "threads": settings.pipeline.threads,
             "temp_directory": str(scratch),
         })
-        for name in ("profiles", "items", "churn", "interactions", "recommendation_lists"):
+        for name in ("profiles", "items", "churn", "interactions", "recommendation_lists", "item_neighbour_lists"):
             self.con.read_parquet(str(self.tables / f"{name}.parquet")).create_view(name)
         self.profile_count = self._count("profiles")
         self.item_count = self._count("items")
@@ -127,12 +127,15 @@ class _Build:
         self._write(query, "profile_index", self.profile_count, ["churn"], digests=0)
 
     def seen(self) -> None:
-        """Items each profile interacted with: rows ``seen_offsets[i]`` to ``seen_offsets[i + 1]`` of ``seen_items``."""
+        """Items not to be shown to each profile again: rows ``seen_offsets[i]`` to ``seen_offsets[i + 1]`` of
+        ``seen_items``.
+        """
         counts = np.zeros(self.profile_count, np.uint64)
-        total = self._count("interactions")
+        total = self._count("interactions WHERE excludes")
         items = create_array(self.pack / "seen_items.npy", (total,), np.int32)
         at = last = 0
-        for batch in self.con.sql("SELECT profile_index, item_index FROM interactions").to_arrow_reader(BATCH):
+        query = "SELECT profile_index, item_index FROM interactions WHERE excludes"
+        for batch in self.con.sql(query).to_arrow_reader(BATCH):
             profiles = batch.column(0).to_numpy()
             if len(profiles) and (profiles[0] < last or (np.diff(profiles) < 0).any()):
                 raise VerificationFailed("interactions are not ordered by profile_index", hint="run the night again")
@@ -145,8 +148,12 @@ class _Build:
         save_array(self.pack / "seen_offsets.npy", np.concatenate([np.zeros(1, np.uint64), ends]))
 
     def models(self) -> None:
-        """Which model ordered each profile's list, and which lists are cold (all of those without a row)."""
-        names = self.con.execute("SELECT DISTINCT model FROM recommendation_lists ORDER BY model").fetchall()
+        """Which model ordered each profile's list and each item's neighbours, and which lists are cold (all of those
+        without a row).
+        """
+        names = self.con.execute(
+            "SELECT model FROM recommendation_lists UNION SELECT model FROM item_neighbour_lists"
+        ).fetchall()
         self.model_names = sorted({"popular", *(str(name) for (name,) in names)})
         query = (
             "SELECT profiles.profile_index, coalesce(list_position($names::VARCHAR[], lists.model), $popular) - 1, "
@@ -161,6 +168,12 @@ class _Build:
         models[:], cold[:] = values[1], values[2]
         save_array(self.pack / "lists_model.npy", models)
         save_array(self.pack / "lists_cold.npy", cold)
+        found = self.con.execute(
+            "SELECT coalesce(list_position($names::VARCHAR[], lists.model), $popular) - 1 AS model FROM items "
+            "LEFT JOIN item_neighbour_lists AS lists USING (item_id) ORDER BY items.item_index",
+            {"names": self.model_names, "popular": popular},
+        ).fetchnumpy()
+        save_array(self.pack / "neighbours_model.npy", np.ma.getdata(found["model"]).astype(np.uint8))
 
     def popularity(self) -> None:
         """The order over the whole catalogue: what precompute ranked, then the rest by index; and each item's place."""
@@ -183,16 +196,8 @@ class _Build:
         facts = {
             "clean": clean,
             "version": VERSION, "profiles": self.profile_count, "items": self.item_count, "models": self.model_names,
-            "neighbours_model": self._neighbours_model(),
         }
         (self.pack / "pack.json").write_text(json.dumps(facts, sort_keys=True, indent=1) + "\n")
-
-    def _neighbours_model(self) -> str:
-        path = self.tables / "item_neighbour_lists.parquet"
-        if not path.is_file():
-            return "neighbours"
-        row = self.con.read_parquet(str(path)).aggregate("max(model)").fetchone()
-        return str(row[0]) if row and row[0] else "neighbours"
 
     def _check_lists(self, name: str, rows: int) -> bool:
         """Refuse lists of a wrong shape; true when all items are eligible and all padding is at the end."""

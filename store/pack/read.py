@@ -14,7 +14,7 @@ from store.pack.arrays import map_array, map_flat, unreadable
 from store.pack.blobs import Blob
 from store.pack.ids import IdIndex
 
-VERSION = 1
+VERSION = 2
 
 
 class Lists:
@@ -52,7 +52,6 @@ class ServingPack:
         self.profile_count: int = facts["profiles"]
         self.item_count: int = facts["items"]
         self.models: list[str] = facts["models"]
-        self.neighbours_model: str = facts["neighbours_model"]
         self.profiles = Blob(folder, "profiles")
         self.churn = Blob(folder, "churn")
         self.items = Blob(folder, "items")
@@ -66,6 +65,7 @@ class ServingPack:
         self.neighbours = Lists(folder, "neighbours", facts["clean"]["neighbours"])
         self.lists_model = map_flat(folder / "lists_model.npy")
         self.lists_cold = map_flat(folder / "lists_cold.npy")
+        self.neighbours_model = map_flat(folder / "neighbours_model.npy")
         self.eligible = map_array(folder / "eligible.npy").tobytes() + b"\0"
         order = map_array(folder / "popularity_order.npy")
         mask = np.frombuffer(self.eligible, np.uint8)[:-1].astype(bool)
@@ -83,7 +83,7 @@ class ServingPack:
         return self._item_index.row(text.encode())
 
     def seen(self, profile_row: int) -> list[int]:
-        """Rows of the items that a profile had interacted with before the run's cut-off, rising."""
+        """Rows of the items that a profile is not to be shown again, by events before the run's cut-off, rising."""
         start, end = self._seen_offsets[profile_row], self._seen_offsets[profile_row + 1]
         found: list[int] = self._seen_items[start:end].tolist()
         return found

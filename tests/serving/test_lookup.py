@@ -110,6 +110,21 @@ def test_only_interactions_exclude(view: View) -> None:
     assert view.overlay.seen(view.pack.profile_row("c-9")) == frozenset()
 
 
+def test_the_types_that_exclude_are_those_of_the_settings(tmp_path: Path) -> None:
+    wanted = Recommendations(event_weights={"viewed": 1.0, "charged": 1.0}, exclude_event_types=("returned",))
+    writes = [event("c-7", 0, "returned"), event("c-7", 1, "charged"), event("c-7", 2, "viewed")]
+    for view in open_view(tmp_path, Settings(recommendations=wanted), writes):
+        assert view.overlay.seen(view.pack.profile_row("c-7")) == {0}
+
+
+def test_a_list_names_the_models_of_its_items(view: View) -> None:
+    assert for_item(view, 8, 3, []).model == "content"
+    assert for_item(view, 7, 3, []).model == "ease"
+    assert for_session(view, [7, 8], 3, []).model == "content+ease"
+    assert for_session(view, [6, 7], 3, []).model == "ease"
+    assert for_session(view, [], 3, []).model == "popular"
+
+
 def test_scores_are_the_stored_ones(view: View) -> None:
     row = view.pack.profile_row("c-3")
     ranked = for_profile(view, row, "c-3", WIDTH, [])

@@ -84,13 +84,20 @@ def test_churn_stands_at_its_profile_or_is_empty(folder: Path, pack: ServingPack
 def test_seen_items_and_lists(folder: Path, pack: ServingPack) -> None:
     seen: dict[int, list[int]] = {}
     for row in rows(folder, "interactions", "profile_index, item_index"):
-        seen.setdefault(row["profile_index"], []).append(row["item_index"])
+        if row["excludes"]:
+            seen.setdefault(row["profile_index"], []).append(row["item_index"])
     lists = np.load(folder / "pack" / "lists_items.npy")
     for index in range(PROFILES):
         assert pack.seen(index) == seen.get(index, [])
         assert pack.lists.row(index) == lists[index].tolist()
         assert bool(pack.lists_cold[index]) == (index % 10 == 9)
         assert pack.models[pack.lists_model[index]] == ("popular" if index % 10 == 9 else "ease")
+    assert not all(row["excludes"] for row in rows(folder, "interactions", "profile_id"))
+
+
+def test_neighbours_name_the_model_of_their_item(pack: ServingPack) -> None:
+    names = [pack.models[pack.neighbours_model[index]] for index in range(ITEMS)]
+    assert names == ["content" if index % 9 == 8 else "ease" for index in range(ITEMS)]
 
 
 def test_an_id_that_is_two_things_is_the_profile_id(tmp_path: Path, folder: Path) -> None:
