@@ -53,9 +53,9 @@ for _command, _where, _what in COMMANDS:
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 failed, 2 asked wrongly, 3 blocked by a check, 4 busy, 5 not found, 6 storage."""
+    """Entry point. Exit codes: 0 done, 1 failed, 2 asked wrongly, 3 blocked, 4 busy, 5 not found, 6 storage."""
     try:
-        app(exit_on_error=False, print_error=False)
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except NightloomError as error:
         _end(str(error), error.exit_code)
@@ -78,7 +78,7 @@ def main() -> None:
 
 def _in_words(error: CycloptsError) -> str:
     """What was asked wrongly, and where the command's options are told."""
-    said = f"nothing takes {' '.join(error.unused_tokens)!r}" if isinstance(error, UnusedCliTokensError) else str(error)
+    said = f"nothing takes {' '.join(error.unused_tokens or ())!r}" if isinstance(error, UnusedCliTokensError) else str(error)
     said = said if said.endswith("...") else said.removesuffix(".")
     return f"{said}\n  try: {' '.join(('nightloom', *(error.command_chain or ()), '--help'))}"
 
