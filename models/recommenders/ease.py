@@ -1,45 +1,45 @@
-"""EASE: the closed-form item model of H. Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019."""
+"""EASE: the closed-form item model of H. Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019.
+
+Of each item's weights only the strongest are kept: what is stored is what is judged and served.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from models.interactions import Interactions
 from models.items import Items
 from models.ranking import Floats, Ints
-from models.recommenders.recommender import Recommender
+from models.recommenders.similarity import ItemSimilarity
 from models.threads import over_shards
 
 GRAM_ROWS = 512
 
 
-class Ease(Recommender):
+class Ease(ItemSimilarity):
     """Scores are ``history @ B`` with B the ridge regression of every item on all others, its diagonal zero.
 
     ``regularization``: the ridge. ``head``: the most items B is solved for; of a larger catalogue the most interacted
-    ones are taken, the others score zero, and ``notes_`` says so. Memory: 8 bytes x head² while fitting, 4 bytes after.
+    ones are taken, the others score zero. ``keep``: weights kept of each item's row of B, those furthest from zero.
+    ``notes_`` says what was left out. Memory while fitting: 4 bytes x head²; after it 8 bytes x head x keep.
     """
 
     name = "ease"
-    parameters: ClassVar[tuple[str, ...]] = ("regularization", "head")
-    learned: ClassVar[tuple[str, ...]] = ("weights", "head_items")
+    parameters: ClassVar[tuple[str, ...]] = ("regularization", "head", "keep")
 
-    additive = True
-
-    weights_: Floats
-    head_items_: Ints
-
-    def __init__(self, regularization: float = 200.0, head: int = 10_000) -> None:
+    def __init__(self, regularization: float = 200.0, head: int = 10_000, keep: int = 400) -> None:
         self.regularization = regularization
         self.head = head
+        self.keep = keep
 
     def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
-        self.head_items_ = self._choose_head(interactions)
-        matrix = interactions.matrix()[:, self.head_items_]
-        self.weights_ = _solve(_gram(matrix, threads), self.regularization)
+        head = self._choose_head(interactions)
+        weights = _solve(_gram(interactions.matrix()[:, head], threads), self.regularization)
+        self._keep_strongest(weights, head, threads)
 
     def _choose_head(self, interactions: Interactions) -> Ints:
         """Items with an interaction, by index; beyond ``head`` of them those of most profiles, then by popularity."""
@@ -53,19 +53,34 @@ class Ease(Recommender):
         )
         return np.sort(known[best])
 
-    def scores(self, history: csr_matrix) -> Floats:
-        if len(self.head_items_) == self.n_items_:
-            return np.asarray(history @ self.weights_, dtype=np.float32)
-        found = np.zeros((history.shape[0], self.n_items_), np.float32)
-        found[:, self.head_items_] = history[:, self.head_items_] @ self.weights_
-        return found
+    def _keep_strongest(self, weights: Floats, head: Ints, threads: int) -> None:
+        """Keep the ``keep`` weights furthest from zero of each row; ``head`` numbers rows and columns as items."""
+        n, width = len(weights), min(self.keep, len(weights))
+        place: NDArray[np.intp] = np.empty((n, width), np.intp)
+        kept: Floats = np.empty((n, width), np.float32)
+        sizes: NDArray[np.float64] = np.empty(n)
 
-    def similar(self, start: int, stop: int) -> Floats:
-        found = np.zeros((stop - start, self.n_items_), np.float32)
-        first, last = np.searchsorted(self.head_items_, (start, stop))
-        rows = self.head_items_[first:last] - start
-        found[rows[:, None], self.head_items_[None, :]] = self.weights_[first:last]
-        return found
+        def work(start: int, stop: int) -> None:
+            block = weights[start:stop]
+            size = np.abs(block)
+            best = np.argpartition(-size, width - 1, axis=1)[:, :width]
+            place[start:stop] = np.sort(best, axis=1)
+            kept[start:stop] = np.take_along_axis(block, place[start:stop], axis=1)
+            sizes[start:stop] = size.sum(axis=1, dtype=np.float64)
+
+        over_shards(work, n, GRAM_ROWS, threads)
+        if width < n:
+            share = float(np.abs(kept).sum(dtype=np.float64) / max(float(sizes.sum()), 1e-300))
+            self.notes_["truncated"] = (
+                f"the {width} strongest of {n - 1} weights of each item are kept, {share:.1%} of the sum of all sizes; "
+                "judged and served so"
+            )
+        inside = kept != 0
+        ends = np.zeros(self.n_items_ + 1, np.int64)
+        ends[head.astype(np.int64) + 1] = inside.sum(axis=1)
+        self.similarity_data_ = kept[inside]
+        self.similarity_indices_ = head[place[inside]]
+        self.similarity_indptr_ = np.cumsum(ends)
 
 
 def _gram(matrix: csr_matrix, threads: int) -> Floats:
