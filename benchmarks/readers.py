@@ -148,6 +148,8 @@ def read_and_publish(home: Path, layout: Layout, port: int, key: str, profiles: 
     errors = [error for part in gathered for error in part[4]]
     said = {name: items for part in gathered for name, items in part[5].items()}
     errors += compare(layout, said)
+    if len({run for run, _ in said}) < 2:
+        errors.append("the endpoint never moved on to a published run while it was read")
     return {
         "moves": moves, "runs answered from": sorted({run for run, _ in said}), "errors": errors[:20], "error count": len(errors),
         "readers": [{"kind": kind, "reads": reads, "per second": round(reads / seconds), "slowest ms": round(1000 * slowest, 1)}
