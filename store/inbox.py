@@ -1,10 +1,12 @@
-"""The inbox: which delivered files are complete, and their way through claim, archive or refusal. Nothing is ever copied over or lost.
+"""The inbox: which delivered files are complete, and their way through claim, archive or refusal. Nothing is ever
+copied over or lost.
 
-A file is taken when three things hold: its name is not one that tools use while writing (hidden, ``.tmp``, ``.part``, ``.filepart``, ``~``
-and the like), neither its content nor its name changed for ``settle_seconds`` (``mtime`` and ``ctime``, so that a preserved time stamp
-cannot pass for an old file), and nobody has it open for writing (a read lease is refused then; asked only where the system grants leases).
-So rsync, S3 sync and sftp clients that write under a temporary name and rename are always safe, and ``cp`` or a plain upload is safe
-however slow it is on a local file system; on a network file system it is safe while it pauses for less than ``settle_seconds``.
+A file is taken when three things hold: its name is not one that tools use while writing (hidden, ``.tmp``, ``.part``,
+``.filepart``, ``~`` and the like), neither its content nor its name changed for ``settle_seconds`` (``mtime`` and
+``ctime``, so that a preserved time stamp cannot pass for an old file), and nobody has it open for writing (a read lease
+is refused then; asked only where the system grants leases). So rsync, S3 sync and sftp clients that write under a
+temporary name and rename are always safe, and ``cp`` or a plain upload is safe however slow it is on a local file
+system; on a network file system it is safe while it pauses for less than ``settle_seconds``.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ _UNFINISHED = re.compile(
 )
 _RSYNC = re.compile(r"^\..+\.[A-Za-z0-9]{6}$")
 _COUNTER = itertools.count()
+_COPY = "adopt-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,10 @@ class Claimed:
 
 
 def discover(layout: Layout, settle_seconds: float) -> tuple[list[Drop], list[Waiting]]:
-    """Complete files of the inbox by name, and those that wait. Links are not followed; unreadable folders and files wait."""
+    """Complete files of the inbox by name, and those that wait.
+
+    Links are not followed; unreadable folders and files wait.
+    """
     drops: list[Drop] = []
     waits: list[Waiting] = []
     for name, entry in _walk(layout.inbox, waits):
@@ -78,11 +84,15 @@ def discover(layout: Layout, settle_seconds: float) -> tuple[list[Drop], list[Wa
 def waiting(layout: Layout, now: datetime, settle_seconds: float) -> list[Waiting]:  # noqa: ARG001 - file times are the system's own
     """Everything in the inbox: what is ready, and what waits and why."""
     drops, waits = discover(layout, settle_seconds)
-    return sorted([*(Waiting(drop.name, "ready for the next ingest") for drop in drops), *waits], key=lambda wait: wait.name)
+    return sorted(
+        [*(Waiting(drop.name, "ready for the next ingest") for drop in drops), *waits], key=lambda wait: wait.name
+    )
 
 
 def settles_in(layout: Layout, settle_seconds: float) -> float:
-    """Seconds until every file that changed just now has stood still for long enough, if nobody touches it again; 0 when none did."""
+    """Seconds until every file that changed just now has stood still for long enough, if nobody touches it again; 0
+    when none did.
+    """
     ages = []
     for _, entry in _walk(layout.inbox, []):
         try:
@@ -113,19 +123,30 @@ def claim(layout: Layout, drop: Drop) -> Claimed | None:
 
 
 def adopt(layout: Layout, path: Path) -> Claimed:
-    """Claim a copy of a file that lies elsewhere and stays there."""
+    """Claim a copy of a file that lies elsewhere and stays there.
+
+    The copy is made beside the claims and put among them whole: what a kill leaves is never taken for a delivery.
+    """
     token = f"{time.time_ns():x}-{os.getpid()}-{next(_COUNTER)}"
     target = layout.claimed / token / path.name
+    copy = layout.scratch / f"{_COPY}{token}"
     with storage_errors(f"copy {path.name}"):
-        target.parent.mkdir(parents=True)
-        shutil.copyfile(path, target)
-        sync_file(target)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(path, copy)
+            sync_file(copy)
+            target.parent.mkdir(parents=True)
+            copy.rename(target)
+        finally:
+            copy.unlink(missing_ok=True)
         sync_folder(target.parent)
     return _claimed(path.name, target)
 
 
 def interrupted(layout: Layout) -> list[Claimed]:
-    """Drops that an ingest claimed and did not finish."""
+    """Drops that an ingest claimed and did not finish. Half copies of ``adopt`` are removed: only one ingest runs."""
+    for copy in layout.scratch.glob(f"{_COPY}*"):
+        copy.unlink(missing_ok=True)
     found = []
     for path in sorted(path for path in layout.claimed.glob("*/**/*") if path.is_file() and not path.is_symlink()):
         name = "/".join(path.relative_to(layout.claimed).parts[1:])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ NEVER = "TIMESTAMP '1970-01-01 00:00:00'"
 
 @dataclass(frozen=True, slots=True)
 class FileLoad:
-    """What became of one file, for one entity. ``rows_in`` is the sum of the other four."""
+    """What became of one file, for one entity. ``rows_in`` is the sum of the other four; ``skips`` has ``rows_skipped`` by rule."""
 
     load_id: int
     entity: str
@@ -43,6 +43,7 @@ class FileLoad:
     rows_quarantined: int = 0
     message: str = ""
     loaded_at: datetime | None = None
+    skips: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The row as plain values."""
@@ -83,10 +84,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """A load that goes on from load ``load_id``: rows of ``original`` count as being in the file already, and its time is used.
+    """A load that goes on from load ``load_id``: rows of ``original`` count as being in the file already, and its time
+    is used.
 
-    ``content_hash`` is the original's; ``before`` are repaired files of it that were loaded already. ``finish`` is called with the new
-    load's number inside its transaction.
+    ``content_hash`` is the original's; ``before`` are repaired files of it that were loaded already. ``finish`` is
+    called with the new load's number inside its transaction.
     """
 
     load_id: int
@@ -105,7 +107,12 @@ class Times:
 
 
 def load_file(
-    con: duckdb.DuckDBPyConnection, delivery: Delivery, settings: Settings, event_types: frozenset[str], times: Times, scratch: Path,
+    con: duckdb.DuckDBPyConnection,
+    delivery: Delivery,
+    settings: Settings,
+    event_types: frozenset[str],
+    times: Times,
+    scratch: Path,
     continuation: Continuation | None = None,
 ) -> tuple[list[FileLoad], list[Drift]]:
     """Load one file and record it; nothing of it is kept when this raises.
@@ -126,20 +133,39 @@ def load_file(
             drop_staging(con)
 
 
-def record_refusal(con: duckdb.DuckDBPyConnection, delivery: Delivery, error: DropRefused, now: datetime) -> list[FileLoad]:
+def record_refusal(
+    con: duckdb.DuckDBPyConnection, delivery: Delivery, error: DropRefused, now: datetime
+) -> list[FileLoad]:
     """Note a file that could not be read: one row a load, and one quarantine row on line 1."""
     load_id = next_load(con)
     loads = [
-        FileLoad(load_id, entity, delivery.resource_name, delivery.name, delivery.content_hash, "refused", message=error.message, loaded_at=now)
+        FileLoad(
+            load_id,
+            entity,
+            delivery.resource_name,
+            delivery.name,
+            delivery.content_hash,
+            "refused",
+            message=error.message,
+            loaded_at=now,
+        )
         for entity in delivery.entities
     ]
     with warehouse.transaction(con):
         for load in loads:
             _record(con, load, None)
             con.execute(
-                "INSERT INTO quarantine VALUES ($load, $entity, $file, $hash, 1, '', NULL, $rule, $reason, NULL, $now, NULL)",
-                {"load": load_id, "entity": load.entity, "file": load.file, "hash": load.content_hash, "rule": error.rule,
-                 "reason": f"{error.message}; {error.hint}" if error.hint else error.message, "now": now},
+                "INSERT INTO quarantine VALUES ($load, $entity, $file, $hash, 1, '', NULL, $rule, $reason, NULL, "
+                "$now, NULL)",
+                {
+                    "load": load_id,
+                    "entity": load.entity,
+                    "file": load.file,
+                    "hash": load.content_hash,
+                    "rule": error.rule,
+                    "reason": f"{error.message}; {error.hint}" if error.hint else error.message,
+                    "now": now,
+                },
             )
     return loads
 
@@ -166,7 +192,12 @@ def next_load(con: duckdb.DuckDBPyConnection) -> int:
 
 class _Loader:
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, delivery: Delivery, settings: Settings, event_types: frozenset[str], times: Times,
+        self,
+        con: duckdb.DuckDBPyConnection,
+        delivery: Delivery,
+        settings: Settings,
+        event_types: frozenset[str],
+        times: Times,
         continuation: Continuation | None,
     ) -> None:
         self.con, self.delivery, self.settings = con, delivery, settings
@@ -198,9 +229,16 @@ class _Loader:
                     self.continuation.finish(con, self.load_id)
                 if self.changed:
                     warehouse.bump_version(con)
-        except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+        except (
+            duckdb.BinderException,
+            duckdb.ConversionException,
+            duckdb.InvalidInputException,
+            duckdb.OutOfRangeException,
+        ) as error:
             raise DropRefused(
-                f"the file does not fit: {str(error).splitlines()[0]}", rule="bad_mapping", hint="correct the mapping, or the file"
+                f"the file does not fit: {str(error).splitlines()[0]}",
+                rule="bad_mapping",
+                hint="correct the mapping, or the file",
             ) from error
         return loads, drift
 
@@ -221,8 +259,13 @@ class _Loader:
         ingest = self.settings.ingest
         content_hash = self.continuation.content_hash if self.continuation else self.delivery.content_hash
         return Terms.at(
-            self.times.now, ingest.max_future_hours, self.event_types, ingest.create_profiles or fields.create_profiles, content_hash,
-            types, self.times.clock,
+            self.times.now,
+            ingest.max_future_hours,
+            self.event_types,
+            ingest.create_profiles or fields.create_profiles,
+            content_hash,
+            types,
+            self.times.clock,
         )
 
     def entity(self, staged: Staged, fields: layouts.Fields, counted: str) -> FileLoad:
@@ -246,11 +289,27 @@ class _Loader:
         rejected = len(staged.rejects)
         rows_in = staged.rows + rejected
         if rows_in != good + skipped + held + rejected or loaded > good:
-            raise AssertionError(f"{self.delivery.name}: {rows_in} rows in, but {good} good, {skipped} skipped, {held + rejected} held back")
-        message = "; ".join([*staged.noticed, *([f"columns not used: {', '.join(fields.ignored)}"] if fields.ignored else [])])
+            raise AssertionError(
+                f"{self.delivery.name}: {rows_in} rows in, but {good} good, {skipped} skipped, {held + rejected} held "
+                "back"
+            )
+        message = "; ".join(
+            [*staged.noticed, *([f"columns not used: {', '.join(fields.ignored)}"] if fields.ignored else [])]
+        )
         return FileLoad(
-            self.load_id, entity, self.delivery.resource_name, self.delivery.name, self.delivery.content_hash, "loaded", rows_in, loaded,
-            good - loaded, skipped, held + rejected, message, self.times.clock,
+            self.load_id,
+            entity,
+            self.delivery.resource_name,
+            self.delivery.name,
+            self.delivery.content_hash,
+            "loaded",
+            rows_in,
+            loaded,
+            good - loaded,
+            skipped,
+            held + rejected,
+            message,
+            self.times.clock,
         )
 
     def know_profiles(self) -> None:
@@ -265,16 +324,19 @@ class _Loader:
             named = fields.fields.get("profile_id") or fields.fields["customer_id"]
             con.execute(
                 "INSERT INTO broken_rows SELECT ordinal, 1000, $column, profile_key, 'unknown_profile', "
-                "'no profile with that id is known; it is loaded by itself once the profile is delivered' FROM prepared "
+                "'no profile with that id is known; it is loaded by itself once the profile is delivered' FROM "
+                "prepared "
                 "WHERE skip_rule IS NULL AND profile_id IS NULL AND profile_key IS NOT NULL "
-                "AND ordinal NOT IN (SELECT ordinal FROM broken_rows WHERE rule = 'bad_identifier' AND column_name = $column)",
+                "AND ordinal NOT IN (SELECT ordinal FROM broken_rows WHERE rule = 'bad_identifier' AND column_name = "
+                "$column)",
                 {"column": named.name if fields.plain else "customer_id"},
             )
         elif not fields.latest:
             register = register_load.REGISTERS[entity]
             if register_load.mark_repeats(con, register, known=bool(counted)):
                 con.execute(
-                    f"INSERT INTO broken_rows SELECT ordinal, 1001, $column, {register.content[0] if entity == 'profiles' else register.key}, "
+                    "INSERT INTO broken_rows SELECT ordinal, 1001, $column, "
+                    f"{register.content[0] if entity == 'profiles' else register.key}, "
                     "'duplicate_in_file', 'the id stands in the file before; keep one of the rows' "
                     "FROM prepared WHERE ordinal IN (SELECT ordinal FROM repeats)",
                     {"column": "customer_id" if entity == "profiles" else register.key},
@@ -288,13 +350,20 @@ class _Loader:
         found = staged.lines(ordinals) if ordinals.size else ordinals
         _register(con, "fault_lines", {"ordinal": ordinals, "line": found})
         parameters = {
-            "load": self.load_id, "entity": entity, "file": self.delivery.name, "hash": self.delivery.content_hash, "now": self.times.clock,
+            "load": self.load_id,
+            "entity": entity,
+            "file": self.delivery.name,
+            "hash": self.delivery.content_hash,
+            "now": self.times.clock,
         }
         if ordinals.size:
             con.execute(
-                "INSERT INTO quarantine SELECT $load, $entity, $file, $hash, line, column_name, value, rule, reason, raw, $now, NULL "
-                f"FROM broken_rows JOIN fault_lines USING (ordinal) JOIN (SELECT ordinal, CAST({staged.raw} AS VARCHAR) AS raw "
-                f"FROM {staged.raw_relation} WHERE ordinal IN (SELECT ordinal FROM fault_lines)) USING (ordinal) ORDER BY line, place",
+                "INSERT INTO quarantine SELECT $load, $entity, $file, $hash, line, column_name, value, rule, reason, "
+                "raw, $now, NULL "
+                f"FROM broken_rows JOIN fault_lines USING (ordinal) JOIN (SELECT ordinal, CAST({staged.raw} AS "
+                "VARCHAR) AS raw "
+                f"FROM {staged.raw_relation} WHERE ordinal IN (SELECT ordinal FROM fault_lines)) USING (ordinal) "
+                "ORDER BY line, place",
                 parameters,
             )
         if staged.rejects:
@@ -305,7 +374,8 @@ class _Loader:
                 "raw": [reject.raw for reject in staged.rejects],
             })
             con.execute(
-                "INSERT INTO quarantine SELECT $load, $entity, $file, $hash, line, '', NULL, rule, reason, raw, $now, NULL FROM rejected_lines",
+                "INSERT INTO quarantine SELECT $load, $entity, $file, $hash, line, '', NULL, rule, reason, raw, $now, "
+                "NULL FROM rejected_lines",
                 parameters,
             )
             con.execute("DROP TABLE rejected_lines")
@@ -326,26 +396,40 @@ class _Loader:
         for parent, key, kind in learned:
             self.con.execute(
                 "INSERT INTO property_types SELECT $entity, $parent, $key, $type WHERE NOT EXISTS ("
-                "FROM property_types WHERE entity = $entity AND key = $key AND (parent = $parent OR entity = 'profiles'))",
+                "FROM property_types WHERE entity = $entity AND key = $key AND (parent = $parent OR entity = "
+                "'profiles'))",
                 {"entity": entity, "parent": parent, "key": key, "type": kind},
             )
 
     def columns(self, staged: Staged) -> list[Drift]:
         """Record the file's columns and what changed since the resource's load before."""
         con, name = self.con, self.delivery.resource_name
-        before = dict(con.execute(
-            "SELECT column_name, type FROM file_columns WHERE change <> 'lost' AND load_id = (SELECT max(load_id) FROM file_loads "
-            "WHERE resource = $resource AND status = 'loaded' AND load_id < $load AND replay_of IS NULL)",
-            {"resource": name, "load": self.load_id},
-        ).fetchall())
+        before = dict(
+            con.execute(
+                "SELECT column_name, type FROM file_columns WHERE change <> 'lost' AND load_id = (SELECT max(load_id) "
+                "FROM file_loads "
+                "WHERE resource = $resource AND status = 'loaded' AND load_id < $load AND replay_of IS NULL)",
+                {"resource": name, "load": self.load_id},
+            ).fetchall()
+        )
         rows, drift = [], []
         for at, cell in enumerate(staged.cells):
             kind = f"{cell.element}[]" if cell.kind == "list" else cell.kind
             old = before.get(cell.name)
-            change = "" if not before else "new" if old is None else "retyped" if old != kind and "text" not in (old, kind) else ""
+            change = (
+                ""
+                if not before
+                else "new"
+                if old is None
+                else "retyped"
+                if old != kind and "text" not in (old, kind)
+                else ""
+            )
             rows.append((cell.name, kind, change, at))
         present = {cell.name for cell in staged.cells}
-        rows.extend((column, kind, "lost", len(rows)) for column, kind in sorted(before.items()) if column not in present)
+        rows.extend(
+            (column, kind, "lost", len(rows)) for column, kind in sorted(before.items()) if column not in present
+        )
         for column, kind, change, at in rows:
             con.execute("INSERT INTO file_columns VALUES ($load, $column, $type, $change, $at)",
                         {"load": self.load_id, "column": column, "type": kind, "change": change, "at": at})
@@ -374,7 +458,8 @@ class _Loader:
                     if entity == "events":
                         rows = "SELECT h, count(*) AS n FROM prepared WHERE h IS NOT NULL GROUP BY h"
                     else:
-                        rows = f"SELECT DISTINCT {register_load.REGISTERS[entity].key} AS id FROM prepared WHERE NOT bad AND skip_rule IS NULL"
+                        key = register_load.REGISTERS[entity].key
+                        rows = f"SELECT DISTINCT {key} AS id FROM prepared WHERE NOT bad AND skip_rule IS NULL"
                     self.con.execute(f"CREATE OR REPLACE TEMP TABLE counted{at} AS {rows}")
                     parts.append(f"counted{at}")
                     result[entity] = entity
@@ -382,7 +467,10 @@ class _Loader:
         if parts:
             union = " UNION ALL ".join(f"FROM {part}" for part in parts)
             sums = "SELECT h, sum(n)::BIGINT AS n" if "events" in result else "SELECT DISTINCT id"
-            self.con.execute(f"CREATE OR REPLACE TEMP TABLE counted AS {sums} FROM ({union}){' GROUP BY h' if 'events' in result else ''}")
+            self.con.execute(
+                f"CREATE OR REPLACE TEMP TABLE counted AS {sums} FROM "
+                f"({union}){' GROUP BY h' if 'events' in result else ''}"
+            )
         return result
 
 
@@ -396,8 +484,9 @@ def _register(con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, Any]
 
 def _record(con: duckdb.DuckDBPyConnection, load: FileLoad, replay_of: int | None) -> None:
     con.execute(
-        "INSERT INTO file_loads VALUES ($load_id, $entity, $resource, $file, $content_hash, $status, $rows_in, $rows_loaded, $rows_already, "
+        "INSERT INTO file_loads VALUES ($load_id, $entity, $resource, $file, $content_hash, $status, $rows_in, "
+        "$rows_loaded, $rows_already, "
         "$rows_skipped, $rows_quarantined, $message, $loaded_at, $replay_of)",
-        {**load.as_dict(), "replay_of": replay_of},
+        {**{name: value for name, value in load.as_dict().items() if name != "skips"}, "replay_of": replay_of},
     )
 

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import gzip
 import os
+import signal
 import subprocess
 import sys
 import time
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from contracts.settings import Ingest, Settings
 from flows.stages import quarantine
-from flows.stages.ingest import ingest
-from store import inbox
+from flows.stages.ingest import ingest, ingest_paths
+from store import inbox, report_data
 from store.layout import Layout
 from store.warehouse import open_warehouse, warehouse_digest
+from transforms.sources import parse_source
 
 NOW = datetime(2026, 1, 1)
 SETTINGS = Settings(ingest=Ingest(settle_seconds=0.0, event_types=("view",)))
 PROFILES = "customer_id,profile_data>>age\nc-1,30\nc-2,40\n"
-EVENTS = "event_type,customer_id,created_at,event_properties>>item_id\n" + "".join(f"charged,c-{1 + n % 2},2024-05-01 10:00:{n:02},sku-{n}\n" for n in range(10))
+EVENTS = "event_type,customer_id,created_at,event_properties>>item_id\n" + "".join(
+    f"charged,c-{1 + n % 2},2024-05-01 10:00:{n:02},sku-{n}\n" for n in range(10)
+)
 
 
 @pytest.fixture
@@ -82,7 +88,9 @@ def test_formats_and_compression_are_one(tmp_path: Path) -> None:
         elif kind == "parquet":
             pq.write_table(table, folder / "p.parquet")
         elif kind == "jsonl":
-            (folder / "p.jsonl").write_text('{"customer_id":"c-1","profile_data":{"age":30}}\n{"customer_id":"c-2","profile_data":{"age":40}}\n')
+            (folder / "p.jsonl").write_text(
+                '{"customer_id":"c-1","profile_data":{"age":30}}\n{"customer_id":"c-2","profile_data":{"age":40}}\n'
+            )
         elif kind == "tsv":
             (folder / "p.tsv").write_text(PROFILES.replace(",", "\t"))
         elif kind == "bom":
@@ -137,7 +145,9 @@ def test_events_wait_for_their_profile(layout: Layout) -> None:
 
 def test_what_replay_cannot_load_stays_where_it_is(layout: Layout) -> None:
     (layout.inbox / "profiles/p.csv").write_text(PROFILES)
-    (layout.inbox / "events/e.csv").write_text(EVENTS + "buy,c-1,2024-05-01 10:00:00,x\nsell,c-1,2024-05-01 10:00:00,x\n")
+    (layout.inbox / "events/e.csv").write_text(
+        EVENTS + "buy,c-1,2024-05-01 10:00:00,x\nsell,c-1,2024-05-01 10:00:00,x\n"
+    )
     ingest(layout, SETTINGS, (), NOW)
     wider = Settings(ingest=Ingest(settle_seconds=0.0, event_types=("buy",)))
     report = quarantine.replay(layout, wider, (), NOW)
@@ -216,7 +226,10 @@ def test_killed_at_any_moment_the_next_ingest_ends_the_same(tmp_path: Path) -> N
         (layout.inbox / "profiles/p.csv").write_text(PROFILES)
         header = EVENTS.splitlines(keepends=True)[0]
         for part in range(4):
-            lines = [f"view,c-{1 + n % 3},2024-05-{1 + n % 28:02} 10:00:00,sku-{n % 97}\n" for n in range(part * 500, part * 500 + 3000)]
+            lines = [
+                f"view,c-{1 + n % 3},2024-05-{1 + n % 28:02} 10:00:00,sku-{n % 97}\n"
+                for n in range(part * 500, part * 500 + 3000)
+            ]
             (layout.inbox / f"events/e{part}.csv").write_text(header + "".join(lines))
 
     clean = Layout(tmp_path / "clean")
@@ -226,7 +239,9 @@ def test_killed_at_any_moment_the_next_ingest_ends_the_same(tmp_path: Path) -> N
     layout = Layout(tmp_path / "killed")
     deliver(layout)
     for moment in (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5):
-        with subprocess.Popen([sys.executable, "-c", KILLED, str(layout.home), root], stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(layout.home), root], stdout=subprocess.PIPE
+        ) as process:
             assert process.stdout is not None
             process.stdout.readline()
             time.sleep(moment)
@@ -234,6 +249,74 @@ def test_killed_at_any_moment_the_next_ingest_ends_the_same(tmp_path: Path) -> N
     ingest(layout, SETTINGS, (), NOW)
     assert digest(layout) == wanted
     assert not list(layout.claimed.iterdir())
+
+
+COPIED = """
+import os, shutil, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from store import inbox
+from store.layout import Layout
+
+def half(source, target):
+    Path(target).write_bytes(Path(source).read_bytes()[:60])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+shutil.copyfile = half
+inbox.adopt(Layout(Path(sys.argv[1])), Path(sys.argv[3]))
+"""
+
+
+def test_a_copy_cut_short_is_never_a_delivery(layout: Layout, tmp_path: Path) -> None:
+    root = str(Path(__file__).resolve().parents[2])
+    (tmp_path / "events").mkdir()
+    given = tmp_path / "events" / "e.csv"
+    given.write_text(EVENTS)
+    done = subprocess.run([sys.executable, "-c", COPIED, str(layout.home), root, str(given)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [path.read_bytes() for path in layout.scratch.iterdir()] == [EVENTS.encode()[:60]]
+    assert list(layout.claimed.rglob("*")) == []
+    report = ingest(layout, SETTINGS, (), NOW)
+    assert report.loads == () and report.waiting == ()
+    assert list(layout.scratch.iterdir()) == []
+    assert ingest_paths(layout, SETTINGS, (), "events", [given], NOW).loads[0].rows_in == 10
+    assert given.read_text() == EVENTS
+    assert list(layout.claimed.iterdir()) == [] and list(layout.scratch.iterdir()) == []
+
+
+SKIPPING = """
+name: shop
+match: shop/*
+read:
+  types: {amount: DOUBLE}
+entities:
+  - entity: profiles
+    columns: {customer_id: customer}
+    skip: [{rule: nobody, when: customer IS NULL}]
+  - entity: events
+    columns: {event_type: "'charged'", customer_id: customer, created_at: sold, item_id: sku}
+    where: amount > 0
+    skip: [{rule: nobody, when: customer IS NULL}]
+"""
+
+
+def test_a_load_says_how_many_rows_each_rule_left_out_and_the_report_shows_it(layout: Layout, tmp_path: Path) -> None:
+    parsed = parse_source(yaml.safe_load(SKIPPING), "shop.yaml").source
+    assert parsed is not None
+    given = tmp_path / "s.csv"
+    lines = ["a,2024-05-01 10:00:00,x,2", ",2024-05-01 10:00:00,x,1", "b,2024-05-01 10:00:00,x,-1", ",2024-05-01 10:00:00,x,3"]
+    given.write_text("\n".join(["customer,sold,sku,amount", *lines]) + "\n")
+    loads = [load.as_dict() for load in ingest_paths(layout, SETTINGS, [parsed], "shop", [given], NOW).loads]
+    assert [(load["entity"], load["skips"], load["rows_skipped"]) for load in loads] == [
+        ("profiles", {"nobody": 2}, 2), ("events", {"where": 1, "nobody": 2}, 3),
+    ]
+    ledger = rows(layout, "SELECT entity, rule, rows FROM load_skips ORDER BY ALL")
+    assert ledger == [("events", "nobody", 2), ("events", "where", 1), ("profiles", "nobody", 2)]
+    with duckdb.connect() as con:
+        shown = report_data.ingest(report_data.RunTables(con, tmp_path), loads)["skipped"]
+    assert [(row["entity"], row["rule"], row["rows"]) for row in shown] == [
+        ("profiles", "nobody", 2), ("events", "nobody", 2), ("events", "where", 1),
+    ]
 
 
 FULL = """
@@ -263,10 +346,17 @@ def test_a_full_disk_is_a_storage_error_and_loses_nothing(tmp_path: Path, room: 
         layout = Layout(tmp_path / name)
         layout.create()
         (layout.inbox / "profiles/p.csv").write_text(PROFILES)
-        lines = [f"view,c-{1 + n % 2},2024-05-{1 + n % 28:02} 10:00:00,sku-{n}-{n * 7919 % 99991}\n" for n in range(20_000)]
+        lines = [
+            f"view,c-{1 + n % 2},2024-05-{1 + n % 28:02} 10:00:00,sku-{n}-{n * 7919 % 99991}\n" for n in range(20_000)
+        ]
         (layout.inbox / "events/e.csv").write_text(EVENTS + "".join(lines))
         if name == "full":
-            done = subprocess.run([sys.executable, "-c", FULL, str(layout.home), root, str(room)], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [sys.executable, "-c", FULL, str(layout.home), root, str(room)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             assert done.stdout == "storage\n", done.stderr
             assert list(layout.inbox.glob("*/*.csv")) or list(layout.claimed.glob("*/*/*.csv"))
         ingest(layout, SETTINGS, (), NOW)
