@@ -72,7 +72,7 @@ def direct_als(matrix: csr_matrix, factors: int, threads: int) -> Any:
     from implicit.cpu.als import AlternatingLeastSquares
 
     with one_blas_thread():
-        model = AlternatingLeastSquares(factors=factors, iterations=15, num_threads=threads, random_state=0)
+        model = AlternatingLeastSquares(factors, iterations=Als().iterations, num_threads=threads, random_state=0)
         model.fit(matrix, show_progress=False)
     return model
 

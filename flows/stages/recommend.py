@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from contracts.errors import NightloomError
 from contracts.progress import Progress
 from contracts.settings import Settings
-from models.evaluate import HEADLINE, MODES, Judgement, Mode, Split, judge, time_split
+from models.evaluate import HEADLINE, MODES, Judgement, Mode, judge, time_split
 from models.interactions import Interactions
 from models.items import Items
 from models.recommenders.carried import Carried
@@ -62,13 +62,17 @@ class RecommendOutcome:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trial:
-    """The evaluation on one cut: verdicts and judgements by model, and what went wrong with the rest."""
+    """The evaluation on one cut: verdicts and judgements by model, and what went wrong with the rest.
+
+    ``content`` is that model: it learned from the items alone, so it is fitted once for all dates.
+    """
 
     window_from: datetime | None
     judgements: dict[tuple[str, Mode], Judgement]
     verdicts: dict[str, Verdict]
     errors: dict[str, str]
     chosen: str | None
+    content: Recommender | None = None
 
 
 def train(
@@ -104,11 +108,14 @@ def train(
     if not shortage:
         trial = _try_all(con, settings, trained, items, progress)
     progress.step("train recommenders", len(CANDIDATES) + 1, len(CANDIDATES) + 2, trial.chosen or "carried")
-    content = _make("content", settings).fit(interactions, items, threads=threads)
+    if trial.content is None:
+        content = _make("content", settings).fit(interactions, items, threads=threads)
+    else:
+        content = trial.content.with_order(interactions.popularity_order())
     about = {"trained_by_run": target.name, "as_of": as_of.isoformat()}
     save_recommender(target / "models" / CONTENT, content, item_ids, about)
     serving, trained_by, reason = _serve(
-        trial, shortage, settings, interactions, items, item_ids, previous, target, about
+        trial, shortage, settings, interactions, items, item_ids, previous, target, about, content
     )
     neighbours = _neighbour_source(serving, settings, interactions, items, item_ids, target, about)
     progress.step("train recommenders", len(CANDIDATES) + 2, len(CANDIDATES) + 2, serving.name)
@@ -165,20 +172,18 @@ def _try_all(
     split = time_split(past, after["profile_index"], after["item_index"])
     judgements: dict[tuple[str, Mode], Judgement] = {}
     errors: dict[str, str] = {}
+    content: Recommender | None = None
     for number, name in enumerate(CANDIDATES):
         progress.step("train recommenders", number + 1, len(CANDIDATES) + 2, f"judge {name}")
         try:
-            judgements |= _judge_both(_make(name, settings), split, items, settings.pipeline.threads)
+            model = _make(name, settings).fit(split.train, items, threads=settings.pipeline.threads)
+            content = model if name == CONTENT else content
+            judgements |= {(name, mode): judge(model, split, mode, threads=settings.pipeline.threads) for mode in MODES}
         except Exception as error:  # one model's fault, of whatever library, must not end the night
             errors[name] = f"{type(error).__name__}: {error}"
-    mode: Mode = "repeat" if wanted.recommend_interacted_items else "new"
-    chosen, verdicts = choose({name: one for (name, of), one in judgements.items() if of == mode}, CANDIDATES)
-    return _Trial(cut, judgements, verdicts, errors, chosen)
-
-
-def _judge_both(model: Recommender, split: Split, items: Items, threads: int) -> dict[tuple[str, Mode], Judgement]:
-    model.fit(split.train, items, threads=threads)
-    return {(model.name, mode): judge(model, split, mode, threads=threads) for mode in MODES}
+    judged: Mode = "repeat" if wanted.recommend_interacted_items else "new"
+    chosen, verdicts = choose({name: one for (name, of), one in judgements.items() if of == judged}, CANDIDATES)
+    return _Trial(cut, judgements, verdicts, errors, chosen, content)
 
 
 def _serve(
@@ -191,6 +196,7 @@ def _serve(
     previous: PreviousRun | None,
     target: Path,
     about: Mapping[str, Any],
+    content: Recommender,
 ) -> tuple[Recommender, str, str]:
     """The model to serve, the run that trained it, and why it is not tonight's best (empty when it is)."""
     reason = shortage
@@ -200,7 +206,9 @@ def _serve(
         reason = "; ".join(faults) or "no candidate could be judged"
     if trial.chosen is not None:
         try:
-            model = _make(trial.chosen, settings).fit(interactions, items, threads=settings.pipeline.threads)
+            model = content
+            if trial.chosen != CONTENT:
+                model = _make(trial.chosen, settings).fit(interactions, items, threads=settings.pipeline.threads)
             save_recommender(target / "models" / SERVED, model, item_ids, dict(about))
             return model, target.name, ""
         except NightloomError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -55,6 +56,12 @@ class Recommender(ABC):
         with one_blas_thread():
             self._fit(interactions, items, threads)
         return self
+
+    def with_order(self, order: Ints) -> Self:
+        """A copy that learned the same, with another popularity order (int32, all items) for ties and empty places."""
+        other = copy(self)
+        other._remember_order(order)
+        return other
 
     def _remember_order(self, order: Ints) -> None:
         self.order_ = order
@@ -113,7 +120,7 @@ class Recommender(ABC):
 
         def work(start: int, stop: int) -> None:
             block = self.similar(start, stop)
-            block[block <= 0] = -np.inf
+            np.copyto(block, -np.inf, where=block <= 0)
             block[np.arange(stop - start), np.arange(start, stop)] = -np.inf
             _leave_out(block, None, banned)
             items[start:stop], values[start:stop] = top_k(block, k, self.order_, self.rank_)

@@ -52,7 +52,7 @@ class ItemSimilarity(Recommender):
         def work(start: int, stop: int) -> None:
             block: Floats = (rows[start:stop] @ columns).toarray()
             block /= np.maximum(norms[start:stop, None] * norms[None, :] + np.float32(shrinkage), tiny)
-            block[block <= 0] = -np.inf
+            np.copyto(block, -np.inf, where=block <= 0)
             block[np.arange(stop - start), np.arange(start, stop)] = -np.inf
             items[start:stop], values[start:stop] = top_k(block, k, self.order_, self.rank_)
 

@@ -218,6 +218,19 @@ def test_ties_go_by_popularity_then_index(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_another_order_changes_ties_only(name: str) -> None:
+    interactions, items = taste()
+    model = make(name).fit(interactions, items)
+    other = model.with_order(model.order_[::-1].copy())
+    history = interactions.matrix()
+    assert (other.scores(history) == model.scores(history)).all()
+    stranger = csr_matrix((1, 900), dtype=np.float32)
+    if model.personal:
+        assert other.recommend(stranger, 5)[0][0].tolist() == model.order_[-5:][::-1].tolist()
+        assert model.recommend(stranger, 5)[0][0].tolist() == model.order_[:5].tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_save_and_load(name: str, tmp_path: Any) -> None:
     interactions, items = taste()
     model = make(name).fit(interactions, items)
