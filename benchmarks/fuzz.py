@@ -2,9 +2,10 @@
 
     python benchmarks/fuzz.py --requests 10000
 
-A real server on a real port serves a made-up run. Of every operation half of the requests follow its schema and half break
-it; a further part are plain bytes where JSON is expected, under paths and methods that may not exist. What must hold: no
-answer is a 5xx, every refusal has the one shape of errors, every answer names its run, and without a key there is only 401.
+A real server on a real port serves a made-up run. Of every operation half of the requests follow its schema and half
+break it; a further part are plain bytes where JSON is expected, under paths and methods that may not exist. What must
+hold: no answer is a 5xx, every refusal has the one shape of errors, every answer names its run, and without a key there
+is only 401.
 """
 
 from __future__ import annotations
@@ -97,29 +98,50 @@ def _call(case: Any, address: str, key: str, name: str, findings: Findings) -> N
         case.path_parameters = {name: KNOWN[name] for name in case.path_parameters}
     answer = case.call(base_url=address, headers=_bearer(key), timeout=30)
     kind = (answer.headers.get("content-type") or [""])[0]
-    findings.judge(name, f"{case.formatted_path} {case.query} {case.body!r}"[:400], answer.status_code, kind, answer.content or b"")
+    findings.judge(
+        name, f"{case.formatted_path} {case.query} {case.body!r}"[:400], answer.status_code, kind, answer.content or b""
+    )
 
 
 def by_bytes(client: httpx.Client, paths: list[str], requests: int, random: int, findings: Findings) -> None:
-    """Any method on known and unknown paths, with bodies that are mostly no JSON and media types that are mostly wrong."""
+    """Any method on known and unknown paths, with bodies that are mostly no JSON and media types that are mostly
+    wrong.
+    """
     part = st.text(st.characters(codec="utf-8"), max_size=20)
     path = st.one_of(
-        st.sampled_from(paths), st.builds(lambda a, b: f"{a}{b}", st.sampled_from(paths), part), st.builds(lambda a: f"/{a}", part)
+        st.sampled_from(paths),
+        st.builds(lambda a, b: f"{a}{b}", st.sampled_from(paths), part),
+        st.builds(lambda a: f"/{a}", part),
     )
     body = st.one_of(
         st.binary(max_size=200),
-        st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | part,
-                     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(part, inner, max_size=4)).map(
-                         lambda value: json.dumps(value).encode()),
-        st.sampled_from([b"{", b"[]", b'{"events":[]}', b"\xff\xfe{}", b'{"a":NaN}', b'{"items":["\\ud800"]}', b"[" * 5000]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | part,
+            lambda inner: st.lists(inner, max_size=4) | st.dictionaries(part, inner, max_size=4),
+        ).map(lambda value: json.dumps(value).encode()),
+        st.sampled_from(
+            [b"{", b"[]", b'{"events":[]}', b"\xff\xfe{}", b'{"a":NaN}', b'{"items":["\\ud800"]}', b"[" * 5000]
+        ),
     )
-    kind = st.sampled_from(["application/json", "application/json; charset=utf-16", "text/plain", "", "a/b;c", "application/x+json"])
-    asked = st.tuples(st.sampled_from(METHODS), path, st.dictionaries(st.sampled_from(["amt", "exclude", "x"]), part), body, kind)
+    kind = st.sampled_from(
+        ["application/json", "application/json; charset=utf-16", "text/plain", "", "a/b;c", "application/x+json"]
+    )
+    asked = st.tuples(
+        st.sampled_from(METHODS), path, st.dictionaries(st.sampled_from(["amt", "exclude", "x"]), part), body, kind
+    )
 
     def call(one: tuple[str, str, dict[str, str], bytes, str]) -> None:
         method, where, query, content, media = one
-        answer = client.request(method, f"{quote(where)}?{urlencode(query)}", content=content, headers={"content-type": media})
-        findings.judge(f"{method} by bytes", repr(one)[:400], answer.status_code, answer.headers.get("content-type", ""), answer.content)
+        answer = client.request(
+            method, f"{quote(where)}?{urlencode(query)}", content=content, headers={"content-type": media}
+        )
+        findings.judge(
+            f"{method} by bytes",
+            repr(one)[:400],
+            answer.status_code,
+            answer.headers.get("content-type", ""),
+            answer.content,
+        )
 
     _run(asked, requests, random, call)
 
@@ -135,7 +157,9 @@ def without_key(address: str, operations: list[tuple[str, str]], findings: Findi
                 where = path.replace("{profile_id}", "c-1").replace("{item_id}", "i-1")
                 answer = client.request(method, where, json={} if method == "POST" else None)
                 name = f"{method} {path} without a good key"
-                findings.judge(name, repr(given_key), answer.status_code, answer.headers["content-type"], answer.content)
+                findings.judge(
+                    name, repr(given_key), answer.status_code, answer.headers["content-type"], answer.content
+                )
                 if answer.status_code != 401 or answer.headers.get("www-authenticate") != "Bearer":
                     findings.faults.setdefault(f"{name}: {answer.status_code}", repr(given_key))
 

@@ -1,11 +1,13 @@
-"""Kills nights and endpoints with SIGKILL at random moments and looks whether anything was lost, doubled or half published.
+"""Kills nights and endpoints with SIGKILL at random moments and looks whether anything was lost, doubled or half
+published.
 
     python -m benchmarks.kills --nights 200 --writes 50
 
-Every night works on new drops and a new seed, so there is always a run to make. After each kill the run pointer must name the run from
-before or the one being made, and its files must be what its manifest says. At the end one night runs through: the warehouse must then
-equal one that was loaded without any kill, the analysts' views name the run that is served, no folder is left of a run that nobody keeps,
-and every acknowledged event is in the warehouse exactly once. Exit code 0 only if all of that holds.
+Every night works on new drops and a new seed, so there is always a run to make. After each kill the run pointer must
+name the run from before or the one being made, and its files must be what its manifest says. At the end one night runs
+through: the warehouse must then equal one that was loaded without any kill, the analysts' views name the run that is
+served, no folder is left of a run that nobody keeps, and every acknowledged event is in the warehouse exactly once.
+Exit code 0 only if all of that holds.
 """
 
 from __future__ import annotations
@@ -32,9 +34,9 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", DO_NOT_TRACK="1
 from flows.desk import open_desk
 from flows.night import Order, Outcome, drain_journal, night
 from store import analytics, runs
+from store.definitions import load_settings
 from store.journal import Journal
 from store.layout import Layout
-from store.definitions import load_settings
 from store.sample import write_sample
 from store.warehouse import open_warehouse
 
@@ -68,7 +70,9 @@ def deliver(layout: Layout, drops: list[tuple[str, Path]]) -> None:
 
 def sample(folder: Path, profiles: int) -> list[tuple[str, Path]]:
     write_sample(folder, profiles=profiles, seed=5)
-    return [(entity, path) for entity in ("profiles", "items", "events") for path in sorted((folder / entity).iterdir())]
+    return [
+        (entity, path) for entity in ("profiles", "items", "events") for path in sorted((folder / entity).iterdir())
+    ]
 
 
 def whole_night(home: Path, force: bool = False) -> Outcome:
@@ -77,17 +81,29 @@ def whole_night(home: Path, force: bool = False) -> Outcome:
 
 
 def contents(layout: Layout) -> dict[str, Any]:
-    """What must be equal with and without kills: entity tables (but the dates that are the ingest's own), and what was held back."""
+    """What must be equal with and without kills: entity tables (but the dates that are the ingest's own), and what
+    was held back.
+    """
     with open_warehouse(layout, load_settings(layout).pipeline, read_only=True) as con:
         entities = {
-            name: con.execute(f"SELECT count(*), sum(('0x' || substr(sha256(to_json(t)::VARCHAR), 1, 15))::UBIGINT::HUGEINT) "
-                              f"FROM (SELECT * EXCLUDE ({leave}) FROM {name}) AS t").fetchone()
-            for name, leave in {"profiles": "created_at, updated_at, load_id, status_at", "items": "created_at, updated_at, load_id, status_at",
-                                "events": "load_id"}.items()
+            name: con.execute(
+                f"SELECT count(*), sum(('0x' || substr(sha256(to_json(t)::VARCHAR), 1, 15))::UBIGINT::HUGEINT) "
+                f"FROM (SELECT * EXCLUDE ({leave}) FROM {name}) AS t"
+            ).fetchone()
+            for name, leave in {
+                "profiles": "created_at, updated_at, load_id, status_at",
+                "items": "created_at, updated_at, load_id, status_at",
+                "events": "load_id",
+            }.items()
         }
-        held = con.execute("SELECT file, line, column_name, rule FROM quarantine WHERE resolved_at IS NULL ORDER BY ALL").fetchall()
+        held = con.execute(
+            "SELECT file, line, column_name, rule FROM quarantine WHERE resolved_at IS NULL ORDER BY ALL"
+        ).fetchall()
         doubled = con.execute("SELECT count(*) - count(DISTINCT event_id) FROM events").fetchone()
-        files = con.execute("SELECT content_hash, entity, count(*) FROM file_loads WHERE status = 'loaded' GROUP BY ALL HAVING count(*) > 1").fetchall()
+        files = con.execute(
+            "SELECT content_hash, entity, count(*) FROM file_loads WHERE status = 'loaded' GROUP BY ALL HAVING "
+            "count(*) > 1"
+        ).fetchall()
         return {**entities, "quarantine": held, "doubled events": doubled, "files loaded twice": files}
 
 
@@ -105,7 +121,9 @@ def pointer_is_whole(layout: Layout, allowed: set[str | None]) -> str | None:
 
 
 def house_is_tidy(layout: Layout) -> None:
-    """After a night that ran through: the views name the served run and the kept ones, and nothing lies about that belongs to nobody."""
+    """After a night that ran through: the views name the served run and the kept ones, and nothing lies about that
+    belongs to nobody.
+    """
     with Journal.open(layout, load_settings(layout)) as journal:
         pointer, status = journal.pointer(), {record.run_id: record.status for record in journal.runs()}
     named = analytics.shown(layout) or {}
@@ -131,7 +149,9 @@ def warm_up() -> None:
     import sklearn.linear_model  # noqa: F401
 
 
-def kill_nights(home: Path, drops: list[tuple[str, Path]], kills: int, pause: float, dice: random.Random) -> dict[str, int]:
+def kill_nights(
+    home: Path, drops: list[tuple[str, Path]], kills: int, pause: float, dice: random.Random
+) -> dict[str, int]:
     """Fork a night, kill it after a random part of ``pause`` seconds, look at what is left; ``kills`` times."""
     layout = Layout(home)
     layout.create()
@@ -179,13 +199,18 @@ class Writer(threading.Thread):
         import httpx
 
         number = 0
-        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers={"Authorization": f"Bearer {self.key}"}, timeout=5) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", headers={"Authorization": f"Bearer {self.key}"}, timeout=5
+        ) as client:
             while not self.stopping.is_set():
                 number += 1
                 event_id = f"event_{self.label}{number:06d}"
                 event = {
-                    "event_id": event_id, "event_type": "charged", "profile_id": self.profiles[number % len(self.profiles)],
-                    "created_at": "2025-01-01 00:00:00", "properties": {"item_id": "sku-1", "payment_method": "card"},
+                    "event_id": event_id,
+                    "event_type": "charged",
+                    "profile_id": self.profiles[number % len(self.profiles)],
+                    "created_at": "2025-01-01 00:00:00",
+                    "properties": {"item_id": "sku-1", "payment_method": "card"},
                 }
                 self.sent.add(event_id)
                 try:
@@ -200,7 +225,10 @@ class Writer(threading.Thread):
 
 
 def kill_endpoint(home: Path, kills: int, dice: random.Random) -> dict[str, int]:
-    """Start the endpoint, write to it from four threads, kill it; ``kills`` times. Every acknowledged event must survive, once."""
+    """Start the endpoint, write to it from four threads, kill it; ``kills`` times.
+
+    Every acknowledged event must survive, once.
+    """
     layout = Layout(home)
     settings = load_settings(layout)
     with open_warehouse(layout, settings.pipeline, read_only=True) as con:
@@ -224,7 +252,12 @@ def kill_endpoint(home: Path, kills: int, dice: random.Random) -> dict[str, int]
         time.sleep(dice.uniform(0, 0.5))
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
-        print(f"\r{number + 1}/{kills} endpoint kills, {sum(len(w.acknowledged) for w in writers)} acknowledged", end="", file=sys.stderr, flush=True)
+        print(
+            f"\r{number + 1}/{kills} endpoint kills, {sum(len(w.acknowledged) for w in writers)} acknowledged",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
     print(file=sys.stderr)
     for writer in writers:
         writer.stopping.set()
@@ -234,7 +267,12 @@ def kill_endpoint(home: Path, kills: int, dice: random.Random) -> dict[str, int]
         drain_journal(desk)
     sent, acknowledged = set().union(*(w.sent for w in writers)), set().union(*(w.acknowledged for w in writers))
     with open_warehouse(layout, settings.pipeline, read_only=True) as con:
-        found = [row[0] for row in con.execute("SELECT event_id FROM events WHERE event_id SIMILAR TO 'event_[abcd][0-9]{6}'").fetchall()]
+        found = [
+            row[0]
+            for row in con.execute(
+                "SELECT event_id FROM events WHERE event_id SIMILAR TO 'event_[abcd][0-9]{6}'"
+            ).fetchall()
+        ]
     lost, doubled, invented = acknowledged - set(found), len(found) - len(set(found)), set(found) - sent
     if lost or doubled or invented:
         raise SystemExit(f"lost {sorted(lost)[:5]}, doubled {doubled}, invented {sorted(invented)[:5]}")
@@ -266,7 +304,10 @@ def main() -> None:
         if os.waitpid(child, 0)[1]:
             raise SystemExit("the undisturbed night failed")
         pause = (time.monotonic() - started) * 1.1
-        result: dict[str, Any] = {"undisturbed night, seconds": round(pause / 1.1, 1), "date": str(datetime.now(UTC).date())}
+        result: dict[str, Any] = {
+            "undisturbed night, seconds": round(pause / 1.1, 1),
+            "date": str(datetime.now(UTC).date()),
+        }
         result["nights"] = kill_nights(chaos, list(drops), arguments.nights, pause, dice)
         set_seed(chaos, 10**6)
         outcome = whole_night(chaos)
@@ -275,7 +316,9 @@ def main() -> None:
         runs.verify(Layout(chaos).run(outcome.run_id))
         clean, after = contents(Layout(reference)), contents(Layout(chaos))
         if clean != after:
-            wrong = {name: (str(clean[name])[:400], str(after[name])[:400]) for name in clean if clean[name] != after[name]}
+            wrong = {
+                name: (str(clean[name])[:400], str(after[name])[:400]) for name in clean if clean[name] != after[name]
+            }
             raise SystemExit(f"the warehouse differs from an undisturbed one:\n{json.dumps(wrong, indent=1)}")
         house_is_tidy(Layout(chaos))
         if arguments.writes:

@@ -40,7 +40,9 @@ def demo(*, profiles: int = 2000, seed: int = 1, workspace: str = "", prefect: b
     layout.create()
     marker = layout.root / MARKER
     if layout.warehouse.exists() and not marker.exists():
-        raise UsageError(f"workspace {layout.workspace} already holds data of its own", hint="nightloom demo --workspace trial")
+        raise UsageError(
+            f"workspace {layout.workspace} already holds data of its own", hint="nightloom demo --workspace trial"
+        )
     marker.touch()
     started = time.monotonic()
     planted = _sample(layout, profiles, seed)
@@ -54,7 +56,9 @@ def demo(*, profiles: int = 2000, seed: int = 1, workspace: str = "", prefect: b
 
 
 def _sample(layout: Layout, profiles: int, seed: int) -> int:
-    """Generate the drops into a folder beside the inbox, then move them in; returns how many damaged rows were planted."""
+    """Generate the drops into a folder beside the inbox, then move them in; returns how many damaged rows were
+    planted.
+    """
     from store.sample import write_sample
 
     made = layout.root / "sample"
@@ -63,7 +67,10 @@ def _sample(layout: Layout, profiles: int, seed: int) -> int:
         for path in sorted((made / entity).iterdir()):
             path.replace(layout.inbox / entity / path.name)
     rows = report.profiles + report.items + report.events
-    print(f"sample: {report.profiles:,} profiles, {report.items:,} items, {report.events:,} events; {report.planted_rows} damaged rows among {rows:,}")
+    print(
+        f"sample: {report.profiles:,} profiles, {report.items:,} items, {report.events:,} events; "
+        f"{report.planted_rows} damaged rows among {rows:,}"
+    )
     return report.planted_rows
 
 
@@ -87,7 +94,12 @@ def _held_back(layout: Layout, planted: int) -> None:
             "SELECT rule, count(*), count(DISTINCT file), min(reason) FROM quarantine GROUP BY rule ORDER BY 2 DESC, 1"
         ).fetchall()
         rows = con.execute("SELECT count(DISTINCT (content_hash, entity, line)) FROM quarantine").fetchone()
-    show_table(f"Held back: {rows[0] if rows else 0} rows ({planted} were planted)", ("rule", "faults", "files", "for example"), rules, right=("faults", "files"))
+    show_table(
+        f"Held back: {rows[0] if rows else 0} rows ({planted} were planted)",
+        ("rule", "faults", "files", "for example"),
+        rules,
+        right=("faults", "files"),
+    )
 
 
 def _ask(layout: Layout) -> None:
@@ -108,14 +120,16 @@ def _ask(layout: Layout) -> None:
     log = layout.root / "demo-endpoint.log"
     with log.open("wb") as output, subprocess.Popen(arguments, env=environment, stdout=output, stderr=output) as server:  # noqa: S603
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, timeout=10) as client:
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, timeout=10
+            ) as client:
                 _wait(client, server, log)
                 _lists(client, layout)
                 _churn(client, layout)
         finally:
             server.terminate()
     with Journal.open(layout, settings) as journal:
-        for known in journal.keys():
+        for known in journal.keys():  # noqa: SIM118 - no dict
             if known.label == "demo" and known.revoked_at is None:
                 journal.revoke_key(known.key_id)
 
@@ -134,25 +148,52 @@ def _wait(client: httpx.Client, server: subprocess.Popen[bytes], log: Path) -> N
 
 
 def _lists(client: httpx.Client, layout: Layout) -> None:
-    for customer in _customers(layout, "SELECT customer_id FROM profiles JOIN profile_features USING (profile_id) ORDER BY events DESC, 1 LIMIT 3"):
+    for customer in _customers(
+        layout,
+        "SELECT customer_id FROM profiles JOIN profile_features USING (profile_id) ORDER BY events DESC, 1 LIMIT 3",
+    ):
         answer = client.get(f"/v1/recommendations/profiles/{customer}", params={"amt": 5}).raise_for_status().json()
         show_table(
             f"GET /v1/recommendations/profiles/{customer}?amt=5   run {answer['run_id']}",
             ("item", "name", "category", "score"),
-            [(item["item_id"], item.get("item_name"), item.get("item_category"), "" if item["score"] is None else f"{item['score']:.4f}") for item in answer["items"]],
+            [
+                (
+                    item["item_id"],
+                    item.get("item_name"),
+                    item.get("item_category"),
+                    "" if item["score"] is None else f"{item['score']:.4f}",
+                )
+                for item in answer["items"]
+            ],
             right=("score",),
         )
 
 
 def _churn(client: httpx.Client, layout: Layout) -> None:
     rows = []
-    query = "SELECT customer_id FROM churn JOIN profiles USING (profile_id) WHERE churn_score < 1 ORDER BY churn_score DESC, 1 LIMIT 5"
+    query = (
+        "SELECT customer_id FROM churn JOIN profiles USING (profile_id) "
+        "WHERE churn_score < 1 ORDER BY churn_score DESC, 1 LIMIT 5"
+    )
     for customer in _customers(layout, query):
         answer = client.get(f"/v1/churn/profiles/{customer}").raise_for_status().json()
         churn = answer.get("churn", answer)
         reasons = ", ".join(f"{reason['feature']} {reason['effect']}" for reason in churn.get("churn_reasons") or ())
-        rows.append((customer, f"{churn['churn_score']:.2f}", churn["churn_probability"], churn["expected_days_to_churn"], reasons))
-    show_table("GET /v1/churn/profiles/...   most likely to churn, of those still here", ("profile", "score", "label", "days", "because"), rows, right=("score", "days"))
+        rows.append(
+            (
+                customer,
+                f"{churn['churn_score']:.2f}",
+                churn["churn_probability"],
+                churn["expected_days_to_churn"],
+                reasons,
+            )
+        )
+    show_table(
+        "GET /v1/churn/profiles/...   most likely to churn, of those still here",
+        ("profile", "score", "label", "days", "because"),
+        rows,
+        right=("score", "days"),
+    )
 
 
 def _customers(layout: Layout, query: str) -> list[str]:

@@ -16,7 +16,11 @@ app = App(name="explain", help="Explain a profile's list and churn score.")
 
 @app.command
 def profile(
-    profile_id: str, *, amt: Annotated[int, Parameter(validator=Number(gte=0))] = 10, workspace: str = "", json: bool = False
+    profile_id: str,
+    *,
+    amt: Annotated[int, Parameter(validator=Number(gte=0))] = 10,
+    workspace: str = "",
+    json: bool = False,
 ) -> None:
     """Explain what is served for one profile: its history, its list item by item, its churn score.
 
@@ -44,14 +48,24 @@ def profile(
         "run": f"{explanation.run_id} (as of {explanation.as_of} UTC)",
     })
     show_table(
-        "What it did most (weighted by age and kind of event)", ("item", "name", "events", "last (UTC)", "weight"),
-        [(row["item_id"], row["item_name"], row["events"], row["last_at"], _digits(row["weight"], 3)) for row in explanation.history],
-        right=("events", "weight"), whole=("item",),
+        "What it did most (weighted by age and kind of event)",
+        ("item", "name", "events", "last (UTC)", "weight"),
+        [
+            (row["item_id"], row["item_name"], row["events"], row["last_at"], _digits(row["weight"], 3))
+            for row in explanation.history
+        ],
+        right=("events", "weight"),
+        whole=("item",),
     )
     show_table(
-        "What it is shown", ("rank", "item", "name", "score", "because of"),
-        [(row["rank"], row["item_id"], row["item_name"], _digits(row["score"], 4), _because(row)) for row in explanation.items],
-        right=("rank", "score"), whole=("item",),
+        "What it is shown",
+        ("rank", "item", "name", "score", "because of"),
+        [
+            (row["rank"], row["item_id"], row["item_name"], _digits(row["score"], 4), _because(row))
+            for row in explanation.items
+        ],
+        right=("rank", "score"),
+        whole=("item",),
     )
     if explanation.items:
         print(f"ordered by model {explanation.items[0]['model']}")

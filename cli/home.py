@@ -10,12 +10,17 @@ from store.layout import Layout, name_fault
 
 
 def find_home() -> Path:
-    """``$NIGHTLOOM_HOME``, else the nearest folder upwards that has ``definitions/``. Raises ``UsageError`` without one."""
+    """``$NIGHTLOOM_HOME``, else the nearest folder upwards that has ``definitions/``.
+
+    Raises ``UsageError`` without one.
+    """
     named = os.environ.get("NIGHTLOOM_HOME")
     if named:
         home = Path(named).expanduser().resolve()
         if not (home / "definitions").is_dir():
-            raise UsageError(f"NIGHTLOOM_HOME is {home}, which has no definitions/ folder", hint=f"nightloom init {home}")
+            raise UsageError(
+                f"NIGHTLOOM_HOME is {home}, which has no definitions/ folder", hint=f"nightloom init {home}"
+            )
         return home
     here = Path.cwd()
     for folder in (here, *here.parents):
@@ -27,7 +32,8 @@ def find_home() -> Path:
 def find_layout(workspace: str = "", *, new: bool = False) -> Layout:
     """The layout of the workspace named, of ``$NIGHTLOOM_WORKSPACE``, or of ``default``.
 
-    Raises ``UsageError`` for a name that none can have, ``NotFound`` for a workspace that was never made (unless ``new``).
+    Raises ``UsageError`` for a name that none can have, ``NotFound`` for a workspace that was never made (unless
+    ``new``).
     """
     name = workspace or os.environ.get("NIGHTLOOM_WORKSPACE") or "default"
     fault = name_fault(name)
@@ -35,5 +41,7 @@ def find_layout(workspace: str = "", *, new: bool = False) -> Layout:
         raise UsageError(fault, hint="letters, digits, - and _")
     layout = Layout(find_home(), name)
     if not new and name != "default" and not layout.root.is_dir() and not layout.definitions.is_dir():
-        raise NotFound(f"there is no workspace {name!r} in {layout.home}", hint=f"nightloom init {layout.home} --workspace {name}")
+        raise NotFound(
+            f"there is no workspace {name!r} in {layout.home}", hint=f"nightloom init {layout.home} --workspace {name}"
+        )
     return layout

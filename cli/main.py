@@ -1,4 +1,6 @@
-"""The ``nightloom`` command: one lazily imported function per command, errors in plain words, exit codes that scripts can read."""
+"""The ``nightloom`` command: one lazily imported function per command, errors in plain words, exit codes that
+scripts can read.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,11 @@ def main() -> None:
 
 def _in_words(error: CycloptsError) -> str:
     """What was asked wrongly, and where the command's options are told."""
-    said = f"nothing takes {' '.join(error.unused_tokens or ())!r}" if isinstance(error, UnusedCliTokensError) else str(error)
+    said = (
+        f"nothing takes {' '.join(error.unused_tokens or ())!r}"
+        if isinstance(error, UnusedCliTokensError)
+        else str(error)
+    )
     said = said if said.endswith("...") else said.removesuffix(".")
     return f"{said}\n  try: {' '.join(('nightloom', *(error.command_chain or ()), '--help'))}"
 

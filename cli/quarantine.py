@@ -45,12 +45,26 @@ def list_(*, all: bool = False, workspace: str = "", json: bool = False) -> None
         "Held back",
         ("load", "entity", "file", "rule", "column", "rows", "open", "first line"),
         [
-            (str(one.load_id), one.entity, one.file, one.rule, one.column_name, one.rows, one.open, str(one.first_line or ""))
+            (
+                str(one.load_id),
+                one.entity,
+                one.file,
+                one.rule,
+                one.column_name,
+                one.rows,
+                one.open,
+                str(one.first_line or ""),
+            )
             for one in held
         ],
-        right=("load", "rows", "open", "first line"), spare=("entity", "first line", "rows"), whole=("rule",),
+        right=("load", "rows", "open", "first line"),
+        spare=("entity", "first line", "rows"),
+        whole=("rule",),
     )
-    print("\nnightloom quarantine show LOAD            the rows and why\nnightloom quarantine replay               load them again")
+    print(
+        "\nnightloom quarantine show LOAD            the rows and why\nnightloom quarantine replay               "
+        "load them again"
+    )
 
 
 @app.command

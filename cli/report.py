@@ -10,9 +10,10 @@ from contracts.errors import NotReady
 
 QUERIES = {
     "evaluation": "SELECT algorithm, cut, model, mode, metric, value, standard_error, subjects, baseline, serving "
-                  "FROM evaluation ORDER BY algorithm, cut, mode, serving DESC, baseline, model, metric",
+    "FROM evaluation ORDER BY algorithm, cut, mode, serving DESC, baseline, model, metric",
     "training": "SELECT algorithm, model, status, trained_by_run, reason FROM training_jobs ORDER BY 1",
-    "failed_checks": "SELECT expectation, severity, rows_failed, observed, expected FROM checks WHERE NOT passed ORDER BY 1",
+    "failed_checks": "SELECT expectation, severity, rows_failed, observed, expected FROM checks "
+                     "WHERE NOT passed ORDER BY 1",
     "drift": "SELECT feature, statistic, value, threshold FROM drift WHERE drifted ORDER BY 1, 2",
 }
 
@@ -44,7 +45,9 @@ def report(*, workspace: str = "", json: bool = False) -> None:
     _show_evaluation(tables.pop("evaluation"))
     for name, rows in tables.items():
         shown = [tuple(_figure(value) for value in row.values()) for row in rows]
-        show_table(name.capitalize().replace("_", " "), tuple(rows[0]) if rows else (), shown, whole=("trained_by_run",))
+        show_table(
+            name.capitalize().replace("_", " "), tuple(rows[0]) if rows else (), shown, whole=("trained_by_run",)
+        )
 
 
 def _show_evaluation(rows: list[dict[str, Any]]) -> None:
@@ -61,8 +64,12 @@ def _show_evaluation(rows: list[dict[str, Any]]) -> None:
         show_table(
             f"Evaluation of {algorithm}, {' '.join(part for part in (cut, mode) if part)}: {subjects:,} profiles",
             ("", "model", *metrics),
-            [("*" if model["serving"] else "", name, *(model.get(metric) for metric in metrics)) for name, model in models.items()],
-            right=metrics, spare=metrics[:1:-1],
+            [
+                ("*" if model["serving"] else "", name, *(model.get(metric) for metric in metrics))
+                for name, model in models.items()
+            ],
+            right=metrics,
+            spare=metrics[:1:-1],
         )
 
 

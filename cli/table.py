@@ -15,7 +15,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 def as_text(value: Any, *, number: bool = False) -> str:
-    """A cell's value for a person: numbers with thousands separators, times to the second, control characters made visible."""
+    """A cell's value for a person: numbers with thousands separators, times to the second, control characters made
+    visible.
+    """
     if value is None or value is False:
         return ""
     if value is True:
@@ -58,8 +60,9 @@ def lay_out(
 ) -> list[str]:
     """Lines of a table with its header first, at most ``width`` cells wide where that can be (0: as wide as it needs).
 
-    A table that is too wide leaves out the ``spare`` columns, the first named first; then folds sentences at words; then
-    shortens names in the middle. ``right`` columns (numbers) and ``whole`` ones (what is copied) are never shortened.
+    A table that is too wide leaves out the ``spare`` columns, the first named first; then folds sentences at words;
+    then shortens names in the middle. ``right`` columns (numbers) and ``whole`` ones (what is copied) are never
+    shortened.
     """
     table = [[as_text(cell, number=name in right) for name, cell in zip(columns, row, strict=True)] for row in rows]
     shown = list(range(len(columns)))
@@ -88,7 +91,9 @@ def _total(widths: Sequence[int], shown: Sequence[int]) -> int:
 
 
 def _shrink(widths: list[int], group: Sequence[int], excess: int, least: int, columns: Sequence[str]) -> None:
-    """Take ``excess`` cells off the columns of a group, always from the widest, none below ``least`` or its own header."""
+    """Take ``excess`` cells off the columns of a group, always from the widest, none below ``least`` or its own
+    header.
+    """
     while excess > 0:
         open_ = [place for place in group if widths[place] > max(least, cells(columns[place]))]
         if not open_:

@@ -16,7 +16,9 @@ def show_json(value: Any) -> None:
     """Print one JSON document; dates as ISO 8601."""
     import orjson
 
-    sys.stdout.write(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
+    sys.stdout.write(
+        orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n"
+    )
 
 
 def terminal_width() -> int:
@@ -36,7 +38,8 @@ def show_table(
     whole: Collection[str] = (),
     limit: int = 0,
 ) -> None:
-    """Print a table, or ``title: none`` without rows; of more than ``limit`` rows (0: all) the first ones and how many follow.
+    """Print a table, or ``title: none`` without rows; of more than ``limit`` rows (0: all) the first ones and how many
+    follow.
 
     ``right``, ``spare`` and ``whole`` name columns: see ``cli.table.lay_out``.
     """
@@ -62,7 +65,10 @@ def show_facts(facts: Mapping[str, Any]) -> None:
 
 
 class TerminalProgress:
-    """Progress in one line that is rewritten on a terminal, and a line a stage (at most one a second) when piped. Writes to stderr."""
+    """Progress in one line that is rewritten on a terminal, and a line a stage (at most one a second) when piped.
+
+    Writes to stderr.
+    """
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()

@@ -16,7 +16,10 @@ SYSTEM_EVENT_TYPES = ("charged", "churned", "complaint")
 
 @dataclass(frozen=True, slots=True)
 class RowRule:
-    """A named condition on a row of the file. ``when`` is a SQL expression over the file's columns; true means that the rule applies."""
+    """A named condition on a row of the file.
+
+    ``when`` is a SQL expression over the file's columns; true means that the rule applies.
+    """
 
     rule: str
     when: str
@@ -27,10 +30,11 @@ class RowRule:
 class EntityMapping:
     """How rows of a file become one entity.
 
-    ``columns`` pairs our column, or ``properties.key``, ``profile_data.key``, ``platform_info.key``, with a SQL expression over the file's
-    columns. Rows for which ``where`` is not true are skipped under the rule ``where``; the first of ``skip`` that applies counts.
-    ``updated_at`` dates a version of a profile or item; without it versions are dated by the ingest. ``on_repeat`` says what several rows
-    of one id in one file are: versions of which the latest wins, or faults.
+    ``columns`` pairs our column, or ``properties.key``, ``profile_data.key``, ``platform_info.key``, with a SQL
+    expression over the file's columns. Rows for which ``where`` is not true are skipped under the rule ``where``; the
+    first of ``skip`` that applies counts. ``updated_at`` dates a version of a profile or item; without it versions are
+    dated by the ingest. ``on_repeat`` says what several rows of one id in one file are: versions of which the latest
+    wins, or faults.
     """
 
     entity: Entity
@@ -47,7 +51,10 @@ class EntityMapping:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How the file is read where its name or content does not say. ``types`` are DuckDB types that columns are cast to on reading."""
+    """How the file is read where its name or content does not say.
+
+    ``types`` are DuckDB types that columns are cast to on reading.
+    """
 
     format: FileFormat | None = None
     delimiter: str = ""
@@ -57,7 +64,10 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One kind of delivered file. ``match`` are globs on the path relative to the inbox; ``event_types`` are declared by it."""
+    """One kind of delivered file.
+
+    ``match`` are globs on the path relative to the inbox; ``event_types`` are declared by it.
+    """
 
     name: str
     match: tuple[str, ...]

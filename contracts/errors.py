@@ -1,4 +1,7 @@
-"""The error tree. Every error says what is wrong, where, and what to try; foreign errors are mapped to these at one border each."""
+"""The error tree.
+
+Every error says what is wrong, where, and what to try; foreign errors are mapped to these at one border each.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,9 @@ class DefinitionError(NightloomError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         lines = "\n".join(f"  - {problem}" for problem in self.problems)
-        super().__init__(f"{len(self.problems)} problem(s) in the definitions:\n{lines}", hint="correct them, then `nightloom check`")
+        super().__init__(
+            f"{len(self.problems)} problem(s) in the definitions:\n{lines}", hint="correct them, then `nightloom check`"
+        )
 
 
 class UsageError(NightloomError):

@@ -1,4 +1,7 @@
-"""What a run publishes: its tables column by column, and its manifest. Documentation, views and verification are all made from this."""
+"""What a run publishes: its tables column by column, and its manifest.
+
+Documentation, views and verification are all made from this.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ ITEM = ("item_id", "VARCHAR", "id of the item, as delivered")
 
 TABLES: tuple[Table, ...] = (
     _table(
-        "profiles", "one profile known before as_of", "profile_id",
+        "profiles",
+        "one profile known before as_of",
+        "profile_id",
         PROFILE,
         ("customer_id", "VARCHAR", "the client's own id"),
         ("profile_index", "INTEGER", "position of the profile in this run's arrays, by profile_id"),
@@ -48,7 +53,9 @@ TABLES: tuple[Table, ...] = (
         ("updated_at", "TIMESTAMP", "time of the values in effect (UTC)"),
     ),
     _table(
-        "items", "one item known before as_of", "item_id",
+        "items",
+        "one item known before as_of",
+        "item_id",
         ITEM,
         ("item_index", "INTEGER", "position of the item in this run's arrays, by item_id"),
         ("item_category", "VARCHAR", "category"),
@@ -61,7 +68,9 @@ TABLES: tuple[Table, ...] = (
         ("updated_at", "TIMESTAMP", "time of the values in effect (UTC)"),
     ),
     _table(
-        "events", "one event before as_of", "created_at event_id",
+        "events",
+        "one event before as_of",
+        "created_at event_id",
         ("event_id", "VARCHAR", "minted id, equal for the same event however it was delivered"),
         ("event_type", "VARCHAR", "type, for example charged"),
         PROFILE,
@@ -70,9 +79,11 @@ TABLES: tuple[Table, ...] = (
         ("properties", "JSON", "properties, keys sorted"),
     ),
     _table(
-        "interactions", "one profile and item with at least one weighted or excluding event before as_of",
+        "interactions",
+        "one profile and item with at least one weighted or excluding event before as_of",
         "profile_id item_id",
-        PROFILE, ITEM,
+        PROFILE,
+        ITEM,
         ("profile_index", "INTEGER", "position in the arrays"),
         ("item_index", "INTEGER", "position in the arrays"),
         ("weight", "DOUBLE", "sum of event-type weights, each halved every half_life_days of age"),
@@ -83,7 +94,9 @@ TABLES: tuple[Table, ...] = (
         ("excludes", "BOOLEAN", "true after an event of exclude_event_types: the profile is not shown the item again"),
     ),
     _table(
-        "popularity", "one item, best first", "rank",
+        "popularity",
+        "one item, best first",
+        "rank",
         ("rank", "INTEGER", "position in the popularity order, from 1"),
         ITEM,
         ("score", "DOUBLE", "sum of recent_weight over the profiles that recommenders learn from"),
@@ -91,7 +104,9 @@ TABLES: tuple[Table, ...] = (
         ("events", "INTEGER", "events counted"),
     ),
     _table(
-        "profile_features", "one profile of the run", "profile_id",
+        "profile_features",
+        "one profile of the run",
+        "profile_id",
         PROFILE,
         ("events", "INTEGER", "activity events before as_of"),
         ("recency_days", "DOUBLE", "days since the last activity event, null without any"),
@@ -127,7 +142,9 @@ TABLES: tuple[Table, ...] = (
         ("has_charged", "BOOLEAN", "a charged event before as_of, or the flag set and no charged event at all"),
     ),
     _table(
-        "recommendation_lists", "one profile with its list, best first", "profile_id",
+        "recommendation_lists",
+        "one profile with its list, best first",
+        "profile_id",
         PROFILE,
         ("profile_index", "INTEGER", "position in the arrays"),
         ("model", "VARCHAR", "model that ordered the list"),
@@ -136,7 +153,9 @@ TABLES: tuple[Table, ...] = (
         ("scores", "FLOAT[]", "score of each item, falling"),
     ),
     _table(
-        "item_neighbour_lists", "one item with the items most like it, best first", "item_id",
+        "item_neighbour_lists",
+        "one item with the items most like it, best first",
+        "item_id",
         ITEM,
         ("item_index", "INTEGER", "position in the arrays"),
         ("model", "VARCHAR", "model that ordered the list"),
@@ -144,19 +163,30 @@ TABLES: tuple[Table, ...] = (
         ("scores", "FLOAT[]", "similarity of each, falling"),
     ),
     _table(
-        "churn", "one scored profile", "profile_id",
+        "churn",
+        "one scored profile",
+        "profile_id",
         PROFILE,
         ("churn_score", "DOUBLE", "calibrated probability of churning within horizon_days"),
         ("churn_probability", "VARCHAR", "label of the score: low, mid, high, very-high"),
         ("expected_days_to_churn", "INTEGER", "median days to churn at a constant hazard, at most 3650"),
-        ("churn_reasons", "STRUCT(feature VARCHAR, value VARCHAR, effect VARCHAR, contribution DOUBLE)[]",
-         "largest additive contributions to the log-odds, at most three"),
-        ("survival", "DOUBLE[]", "probability of not having churned at each of the curve_days of the churn model's card"),
+        (
+            "churn_reasons",
+            "STRUCT(feature VARCHAR, value VARCHAR, effect VARCHAR, contribution DOUBLE)[]",
+            "largest additive contributions to the log-odds, at most three",
+        ),
+        (
+            "survival",
+            "DOUBLE[]",
+            "probability of not having churned at each of the curve_days of the churn model's card",
+        ),
         ("horizon_days", "INTEGER", "horizon of the score"),
         ("model", "VARCHAR", "model that gave the score"),
     ),
     _table(
-        "evaluation", "one metric of one model on one evaluation window", "algorithm cut model mode metric",
+        "evaluation",
+        "one metric of one model on one evaluation window",
+        "algorithm cut model mode metric",
         ("algorithm", "VARCHAR", "rec or churn"),
         ("cut", "VARCHAR", "name of the evaluation cut: rolling, or frozen"),
         ("model", "VARCHAR", "model judged"),
@@ -171,7 +201,9 @@ TABLES: tuple[Table, ...] = (
         ("window_to", "TIMESTAMP", "its end (UTC)"),
     ),
     _table(
-        "checks", "one expectation on the profile features", "expectation",
+        "checks",
+        "one expectation on the profile features",
+        "expectation",
         ("expectation", "VARCHAR", "name of the expectation: column and rule"),
         ("column_name", "VARCHAR", "column checked, empty for the table"),
         ("rule", "VARCHAR", "kind of rule"),
@@ -183,23 +215,33 @@ TABLES: tuple[Table, ...] = (
         ("expected", "VARCHAR", "what was asked, as text"),
     ),
     _table(
-        "check_failures", "one profile against one expectation", "expectation profile_id",
+        "check_failures",
+        "one profile against one expectation",
+        "expectation profile_id",
         ("expectation", "VARCHAR", "name of the expectation"),
         PROFILE,
         ("value", "VARCHAR", "offending value, as text"),
         ("severity", "VARCHAR", "warn, quarantine or block"),
     ),
     _table(
-        "drift", "one statistic of one feature compared with the last published run", "feature statistic",
+        "drift",
+        "one statistic of one feature compared with the last published run",
+        "feature statistic",
         ("feature", "VARCHAR", "feature compared"),
-        ("statistic", "VARCHAR", "what was compared: psi (population stability index), missing (share), mean (in deviations), rows"),
+        (
+            "statistic",
+            "VARCHAR",
+            "what was compared: psi (population stability index), missing (share), mean (in deviations), rows",
+        ),
         ("value", "DOUBLE", "size of the drift"),
         ("threshold", "DOUBLE", "size from which it is reported"),
         ("drifted", "BOOLEAN", "whether the threshold was reached"),
         ("previous_run", "VARCHAR", "run compared with"),
     ),
     _table(
-        "training_jobs", "one algorithm trained or carried forward in this run", "algorithm",
+        "training_jobs",
+        "one algorithm trained or carried forward in this run",
+        "algorithm",
         ("algorithm", "VARCHAR", "rec or churn"),
         ("model", "VARCHAR", "model now serving"),
         ("status", "VARCHAR", "Completed, Failed (carried forward), or Skipped"),
@@ -208,14 +250,18 @@ TABLES: tuple[Table, ...] = (
         ("details", "JSON", "row counts, metrics, gates and configuration"),
     ),
     _table(
-        "training_exclusions", "one profile left out of one algorithm", "algorithm profile_id reason",
+        "training_exclusions",
+        "one profile left out of one algorithm",
+        "algorithm profile_id reason",
         ("algorithm", "VARCHAR", "rec or churn"),
         PROFILE,
         ("reason", "VARCHAR", "missing_profile_feature, status, no_activity, or check"),
         ("missing_keys", "VARCHAR[]", "feature keys that were missing"),
     ),
     _table(
-        "file_loads", "one delivered file and entity", "load_id entity",
+        "file_loads",
+        "one delivered file and entity",
+        "load_id entity",
         ("load_id", "BIGINT", "number of the load"),
         ("entity", "VARCHAR", "profiles, items or events"),
         ("resource", "VARCHAR", "folder or source mapping that took it"),
@@ -231,7 +277,9 @@ TABLES: tuple[Table, ...] = (
         ("loaded_at", "TIMESTAMP", "when (UTC)"),
     ),
     _table(
-        "quarantine", "one rule broken by one delivered row", "load_id entity line column_name rule",
+        "quarantine",
+        "one rule broken by one delivered row",
+        "load_id entity line column_name rule",
         ("load_id", "BIGINT", "number of the load"),
         ("entity", "VARCHAR", "profiles, items or events"),
         ("file", "VARCHAR", "name as delivered"),
@@ -254,7 +302,8 @@ TABLE_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
 class Identity:
     """What decides a run's contents. Two runs of one identity have equal bytes in every table and model.
 
-    ``compared_with`` is the run that was served before: drift is measured against it and what fails is carried forward from it.
+    ``compared_with`` is the run that was served before: drift is measured against it and what fails is carried forward
+    from it.
     """
 
     workspace: str
@@ -279,7 +328,10 @@ class PublishedTable:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """``manifest.json`` of a run. ``files`` holds the SHA-256 of every file but the tables' and the manifest itself (models, pack)."""
+    """``manifest.json`` of a run.
+
+    ``files`` holds the SHA-256 of every file but the tables' and the manifest itself (models, pack).
+    """
 
     run_id: str
     created_at: str

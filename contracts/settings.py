@@ -1,4 +1,7 @@
-"""Settings: one frozen tree of values, read once at the edge (``store.definitions``) and passed down. Nothing reads the environment later."""
+"""Settings: one frozen tree of values, read once at the edge (``store.definitions``) and passed down.
+
+Nothing reads the environment later.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ AsOfPolicy = Literal["run_start", "last_event"]
 class Pipeline:
     """How a night runs.
 
-    ``as_of``: the cut-off of a run. ``run_start`` is the start of the night rounded up to the next second; ``last_event`` is one
-    second after the newest event, for historical data.
+    ``as_of``: the cut-off of a run. ``run_start`` is the start of the night rounded up to the next second;
+    ``last_event`` is one second after the newest event, for historical data.
     """
 
     as_of: AsOfPolicy = "run_start"
@@ -26,8 +29,8 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """How drops are read. A file is left alone until it stood still for ``settle_seconds``. ``event_types`` may stand in files beside
-    those that the contract, the source mappings and the other settings name."""
+    """How drops are read. A file is left alone until it stood still for ``settle_seconds``. ``event_types`` may stand
+    in files beside those that the contract, the source mappings and the other settings name."""
 
     settle_seconds: float = 5.0
     max_future_hours: float = 24.0
@@ -37,7 +40,8 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """What is recommended. ``event_weights`` gives the interaction weight of an event type; types not listed train nothing.
+    """What is recommended. ``event_weights`` gives the interaction weight of an event type; types not listed train
+    nothing.
 
     An event of ``exclude_event_types`` keeps its item out of the profile's lists, whether its type has a weight or not.
     """

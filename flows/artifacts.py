@@ -15,16 +15,30 @@ def publish_artifacts(outcome: Outcome) -> None:
     as_of = outcome.as_of.isoformat(sep=" ") if outcome.as_of else "none"
     create_markdown_artifact(
         key="nightloom-run",
-        markdown=f"# {outcome.run_id or 'no run'}\n\nas of {as_of} UTC; {'published' if outcome.promoted else outcome.reason or 'kept'}\n",
+        markdown=f"# {outcome.run_id or 'no run'}\n\nas of {as_of} UTC; "
+                 f"{'published' if outcome.promoted else outcome.reason or 'kept'}\n",
         description="What this night did",
     )
-    table_artifact("nightloom-stages", [_rounded(lap.as_dict()) for lap in outcome.laps], "Seconds, rows and memory of each stage")
+    table_artifact(
+        "nightloom-stages", [_rounded(lap.as_dict()) for lap in outcome.laps], "Seconds, rows and memory of each stage"
+    )
     if outcome.ingest is not None:
-        table_artifact("nightloom-files", [load.as_dict() for load in outcome.ingest.loads], "Delivered files and what became of their rows")
+        table_artifact(
+            "nightloom-files",
+            [load.as_dict() for load in outcome.ingest.loads],
+            "Delivered files and what became of their rows",
+        )
     table_artifact("nightloom-training", outcome.jobs, "Models trained or carried forward")
-    table_artifact("nightloom-evaluation", [_rounded(row) for row in outcome.evaluation], "How the models did on the past")
+    table_artifact(
+        "nightloom-evaluation", [_rounded(row) for row in outcome.evaluation], "How the models did on the past"
+    )
     if outcome.report:
-        create_link_artifact(key="nightloom-report", link=f"file://{outcome.report}", link_text="The nightly report", description="The run's report")
+        create_link_artifact(
+            key="nightloom-report",
+            link=f"file://{outcome.report}",
+            link_text="The nightly report",
+            description="The run's report",
+        )
 
 
 def table_artifact(key: str, rows: list[dict[str, Any]], description: str) -> None:

@@ -1,4 +1,7 @@
-"""What a night works with: the workspace's paths, definitions, journal and a progress to report to. Opened at the edge, passed down."""
+"""What a night works with: the workspace's paths, definitions, journal and a progress to report to.
+
+Opened at the edge, passed down.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ from store.layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One opened workspace. ``started`` is the night's clock reading (naive UTC): nothing below reads the clock again."""
+    """One opened workspace.
+
+    ``started`` is the night's clock reading (naive UTC): nothing below reads the clock again.
+    """
 
     layout: Layout
     definitions: Definitions
@@ -36,7 +42,8 @@ class Desk:
 def open_desk(home: Path, workspace: str = "default", progress: Progress | None = None) -> Iterator[Desk]:
     """Open a workspace for writing; its folders are made when missing.
 
-    Raises ``DefinitionError`` with every fault in the definitions, ``StorageError`` where files or folders may not be read or made.
+    Raises ``DefinitionError`` with every fault in the definitions, ``StorageError`` where files or folders may not be
+    read or made.
     """
     layout = Layout(home, workspace)
     loaded = definitions.load(layout)

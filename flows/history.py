@@ -25,7 +25,10 @@ def fill(desk: Desk, first: date, last: date, every_days: int = 1, step: Step = 
 
     The order of dates changes nothing: nothing is drained or ingested in between, and no run looks at another.
     """
-    orders = [Order(as_of=moment, ingest=False, serve=False, alone=True, who="backfill") for moment in dates(first, last, every_days)]
+    orders = [
+        Order(as_of=moment, ingest=False, serve=False, alone=True, who="backfill")
+        for moment in dates(first, last, every_days)
+    ]
     outcomes = []
     for number, order in enumerate(orders):
         desk.progress.step("backfill", number, len(orders), str(order.as_of))

@@ -13,11 +13,15 @@ from flows.prefect_step import LoggedProgress, as_task
 
 @flow(name="ingest", flow_run_name="ingest-{workspace}", persist_result=False)
 def ingest(workspace: str = "default") -> dict[str, int]:
-    """Load what lies in the inbox and what the endpoint wrote; what was loaded becomes readable with the next published run."""
+    """Load what lies in the inbox and what the endpoint wrote; what was loaded becomes readable with the next
+    published run.
+    """
     with open_desk(home(), workspace, LoggedProgress()) as desk, desk.journal.lease(
         "pipeline", "ingest", desk.settings.pipeline.lease_seconds
     ):
         drained = as_task("drain", lambda: drain_journal(desk), retries=2)
         loaded = as_task("ingest", lambda: take_drops(desk), retries=2)
-    table_artifact("nightloom-files", [load.as_dict() for load in loaded.loads], "Delivered files and what became of their rows")
+    table_artifact(
+        "nightloom-files", [load.as_dict() for load in loaded.loads], "Delivered files and what became of their rows"
+    )
     return {"writes": drained.rows, "files": len(loaded.loads), "rows": loaded.rows_in}

@@ -1,4 +1,7 @@
-"""The nightly run as prose: drain, ingest, build, check, train, precompute, publish, prune. No Prefect here; ``flows.nightly`` wraps each step."""
+"""The nightly run as prose: drain, ingest, build, check, train, precompute, publish, prune.
+
+No Prefect here; ``flows.nightly`` wraps each step.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +47,9 @@ def direct(name: str, work: Callable[[], T], *, retries: int = 0) -> T:  # noqa:
 class Order:
     """What is asked of a night.
 
-    ``as_of`` None follows the settings. ``force`` makes a run even when nothing is new. ``serve`` False keeps the run without
-    serving it. ``alone`` makes it without looking at the published run (no drift, nothing carried forward), so that the order
-    of runs cannot matter. ``ingest`` False takes the warehouse as it is.
+    ``as_of`` None follows the settings. ``force`` makes a run even when nothing is new. ``serve`` False keeps the run
+    without serving it. ``alone`` makes it without looking at the published run (no drift, nothing carried forward), so
+    that the order of runs cannot matter. ``ingest`` False takes the warehouse as it is.
     """
 
     as_of: datetime | None = None
@@ -59,7 +62,10 @@ class Order:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a night did. ``run_id`` is the run made or, when nothing was new, the one that goes on serving (``made`` False)."""
+    """What a night did.
+
+    ``run_id`` is the run made or, when nothing was new, the one that goes on serving (``made`` False).
+    """
 
     run_id: str = ""
     as_of: datetime | None = None
@@ -77,12 +83,15 @@ class Outcome:
 def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
     """Run one night and return what happened. One at a time per workspace: raises ``LeaseHeld`` while another runs.
 
-    Whatever goes wrong before the run is promoted, the pointer stays where it was; whatever goes wrong, the next night starts clean.
-    What disk or databases refuse is a ``StorageError`` that names the stage.
+    Whatever goes wrong before the run is promoted, the pointer stays where it was; whatever goes wrong, the next night
+    starts clean. What disk or databases refuse is a ``StorageError`` that names the stage.
     """
     watch = Stopwatch()
     outcome = Outcome(laps=watch.laps)
-    with storage_border("the night stopped"), desk.journal.lease("pipeline", order.who, desk.settings.pipeline.lease_seconds) as lease:
+    with (
+        storage_border("the night stopped"),
+        desk.journal.lease("pipeline", order.who, desk.settings.pipeline.lease_seconds) as lease,
+    ):
         step = bordered(step)
         recover(desk)
         if order.ingest:
@@ -94,17 +103,24 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
         with watch.lap("identify"):
             cut = step("identify", lambda: cutoff.identify(desk, order.as_of))
         if cut is None:
-            outcome.reason = "nothing to build on: the warehouse is empty; drop files into the inbox (nightloom status says what waits)"
+            outcome.reason = (
+                "nothing to build on: the warehouse is empty; "
+                "drop files into the inbox (nightloom status says what waits)"
+            )
             return outcome
         outcome.as_of = cut.as_of
         same = None if order.force or order.as_of else publish.unchanged(desk, cut.identity, cut.events_before)
         if same:
-            outcome.run_id, outcome.reason = same, "nothing new since the published run: no new file, write, definition or code"
+            outcome.run_id, outcome.reason = (
+                same,
+                "nothing new since the published run: no new file, write, definition or code",
+            )
             return outcome
         previous = None if order.alone else publish.previous_run(desk, cut.identity)
         cut = replace(cut, identity=replace(cut.identity, compared_with=previous.run_id if previous else ""))
         outcome.run_id = runs.run_id_of(cut.identity)
-        # A run that is kept or served is being made again (to compare, to serve it, or to repair it): its record must not say otherwise meanwhile.
+        # A run that is kept or served is being made again (to compare, to serve it, or to repair it): its record must
+        # not say otherwise meanwhile.
         served = desk.journal.pointer()
         if not runs.complete(desk.layout, outcome.run_id) and (served is None or served.run_id != outcome.run_id):
             desk.journal.record_run(outcome.run_id, "building", as_of=cut.as_of, watermark=cut.identity.journal_seq)
@@ -112,7 +128,11 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
             make(desk, cut, previous, outcome, watch, step)
             lease.check()
             with watch.lap("publish"):
-                step("publish", lambda: publish.promote(desk, outcome.run_id, lease, who=order.who, serve=order.serve), retries=2)
+                step(
+                    "publish",
+                    lambda: publish.promote(desk, outcome.run_id, lease, who=order.who, serve=order.serve),
+                    retries=2,
+                )
         except BaseException as error:
             note_failure(desk, outcome.run_id, error)
             raise
@@ -132,8 +152,18 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
             outcome.tables = step("build", lambda: build(con, as_of, settings))
             lap.rows = sum(outcome.tables.values())
         with watch.lap("check") as lap:
-            checked = step("check", lambda: check(
-                con, target, settings, desk.definitions.features, as_of, previous.folder if previous else None, progress))
+            checked = step(
+                "check",
+                lambda: check(
+                    con,
+                    target,
+                    settings,
+                    desk.definitions.features,
+                    as_of,
+                    previous.folder if previous else None,
+                    progress,
+                ),
+            )
             lap.rows = outcome.tables["profile_features"]
         with watch.lap("train recommenders") as lap:
             recommended = step("train recommenders", lambda: train(con, target, settings, as_of, previous, progress))
@@ -154,7 +184,9 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
 
 
 def bordered(step: Step) -> Step:
-    """The same way to run a stage, with what disk and databases refuse mapped to ``StorageError`` before anybody sees it."""
+    """The same way to run a stage, with what disk and databases refuse mapped to ``StorageError`` before anybody
+    sees it.
+    """
 
     def run(name: str, work: Callable[[], T], *, retries: int = 0) -> T:
         def guarded() -> T:
@@ -167,7 +199,10 @@ def bordered(step: Step) -> Step:
 
 
 def recover(desk: Desk) -> None:
-    """Clear what a dead night left, and finish what it could not. Called with the lease held, so nothing here belongs to anyone alive."""
+    """Clear what a dead night left, and finish what it could not.
+
+    Called with the lease held, so nothing here belongs to anyone alive.
+    """
     runs.clear_leftovers(desk.layout)
     pointer = desk.journal.pointer()
     served = pointer.run_id if pointer else None
@@ -186,7 +221,8 @@ def recover(desk: Desk) -> None:
 def note_failure(desk: Desk, run_id: str, error: BaseException) -> None:
     """Record why a run failed, if it was still being built: one that is kept or served did not fail by what came later.
 
-    When even that cannot be written (a full disk), the first error is the one to see, and the next night records it as interrupted.
+    When even that cannot be written (a full disk), the first error is the one to see, and the next night records it as
+    interrupted.
     """
     try:
         if any(record.run_id == run_id and record.status == "building" for record in desk.journal.runs()):
@@ -201,7 +237,10 @@ def drain_journal(desk: Desk) -> DrainReport:
 
 
 def take_drops(desk: Desk) -> IngestReport:
-    """Load what lies in the inbox. Files that arrived this moment are waited for once, until they have stood still long enough."""
+    """Load what lies in the inbox.
+
+    Files that arrived this moment are waited for once, until they have stood still long enough.
+    """
     pause = inbox.settles_in(desk.layout, desk.settings.ingest.settle_seconds)
     if pause > 0:
         desk.progress.step("ingest", 0, 0, f"files arrived just now; looking again in {pause:.1f} s")

@@ -23,8 +23,8 @@ def home() -> Path:
 def nightly(as_of: datetime | None = None, workspace: str = "default", force: bool = False) -> Outcome:
     """Ingest what was dropped, train, precompute and publish.
 
-    ``as_of`` (naive UTC) rebuilds the run of a past moment; by default the settings decide. ``force`` makes a run even when
-    nothing is new.
+    ``as_of`` (naive UTC) rebuilds the run of a past moment; by default the settings decide. ``force`` makes a run even
+    when nothing is new.
     """
     with open_desk(home(), workspace, LoggedProgress()) as desk:
         outcome = night(desk, Order(as_of=_naive(as_of), force=force), as_task)

@@ -63,7 +63,9 @@ def _inbox(state: State, layout: Layout, settings: Settings, now: datetime) -> N
     try:
         sources = definitions.load(layout).sources
     except DefinitionError as error:
-        state.notes.append(f"the next night will not start: {len(error.problems)} problem(s) in the definitions (nightloom check)")
+        state.notes.append(
+            f"the next night will not start: {len(error.problems)} problem(s) in the definitions (nightloom check)"
+        )
     for file in inbox.waiting(layout, now, settings.ingest.settle_seconds):
         taken = resource_of(file.name, sources) is not None
         state.waiting_files.append((file.name, file.reason if taken else UNTAKEN))
@@ -100,4 +102,8 @@ def _warehouse(state: State, layout: Layout, settings: Settings, written: int) -
         state.notes.append(f"the warehouse is in use, so quarantine is not counted ({error.message})")
         return
     assert found is not None
-    state.writes_waiting, state.quarantined_rows, state.refused_files = written - int(found[0]), int(found[1]), int(found[2])
+    state.writes_waiting, state.quarantined_rows, state.refused_files = (
+        written - int(found[0]),
+        int(found[1]),
+        int(found[2]),
+    )

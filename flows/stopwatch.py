@@ -12,7 +12,9 @@ from typing import Any
 
 @dataclass(slots=True)
 class Lap:
-    """One stage: wall seconds, CPU seconds of this process, rows it went over, and the process's peak memory when it ended."""
+    """One stage: wall seconds, CPU seconds of this process, rows it went over, and the process's peak memory when it
+    ended.
+    """
 
     stage: str
     seconds: float = 0.0

@@ -128,7 +128,7 @@ class Border:
         return Refusal(413, "body_too_large", f"the body has more than {self._max_body} bytes", "send fewer objects")
 
 
-class _Gone(Exception):  # noqa: N818
+class _Gone(Exception):
     """The client went away before its request was complete."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+class Refusal(Exception):
     """Ends a request with an HTTP status and an explanation. ``field`` names the parameter or JSON path at fault."""
 
     def __init__(

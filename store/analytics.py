@@ -1,7 +1,8 @@
-"""``analytics.duckdb``: a tiny file of documented views over the published Parquet, replaced by rename so that no analyst ever waits.
+"""``analytics.duckdb``: a tiny file of documented views over the published Parquet, replaced by rename so that no
+analyst ever waits.
 
-Schemas: ``main`` is the current run; ``history`` is every kept run (columns ``run_id``, ``as_of`` first); ``main.*_changes`` compare the
-current run with the one before it.
+Schemas: ``main`` is the current run; ``history`` is every kept run (columns ``run_id``, ``as_of`` first);
+``main.*_changes`` compare the current run with the one before it.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from store.layout import Layout
 DERIVED: dict[str, tuple[str, str]] = {
     "recommendations": (
         "one profile and recommended item, by rank from 1",
-        "SELECT run_id, as_of, profile_id, unnest(range(1, len(item_ids) + 1))::INTEGER AS rank, unnest(item_ids) AS item_id, "
+        "SELECT run_id, as_of, profile_id, unnest(range(1, len(item_ids) + 1))::INTEGER AS rank, "
+        "unnest(item_ids) AS item_id, "
         "unnest(scores) AS score, model, cold FROM {schema}.recommendation_lists",
     ),
     "item_neighbours": (
         "one item and an item like it, by rank from 1",
-        "SELECT run_id, as_of, item_id, unnest(range(1, len(item_ids) + 1))::INTEGER AS rank, unnest(item_ids) AS neighbour_id, "
+        "SELECT run_id, as_of, item_id, unnest(range(1, len(item_ids) + 1))::INTEGER AS rank, unnest(item_ids) AS "
+        "neighbour_id, "
         "unnest(scores) AS score, model FROM {schema}.item_neighbour_lists",
     ),
 }
@@ -33,28 +36,37 @@ CHANGES: dict[str, tuple[str, str]] = {
     "churn_changes": (
         "one profile whose churn score differs between the run before and the current one; null where it had none",
         "SELECT profile_id, before.churn_score AS score_before, now.churn_score AS score_now, "
-        "now.churn_score - before.churn_score AS difference, before.churn_probability AS label_before, now.churn_probability AS label_now "
+        "now.churn_score - before.churn_score AS difference, before.churn_probability AS label_before, "
+        "now.churn_probability AS label_now "
         "FROM before FULL JOIN now USING (profile_id) WHERE before.churn_score IS DISTINCT FROM now.churn_score",
     ),
     "recommendation_changes": (
-        "one profile whose list differs between the run before and the current one: items that came and items that went",
-        "SELECT profile_id, list_filter(now.item_ids, item -> NOT list_contains(coalesce(before.item_ids, []), item)) AS entered, "
+        "one profile whose list differs between the run before and the current one: items that came and "
+        "items that went",
+        "SELECT profile_id, list_filter(now.item_ids, item -> NOT list_contains(coalesce(before.item_ids, []), item)) "
+        "AS entered, "
         "list_filter(before.item_ids, item -> NOT list_contains(coalesce(now.item_ids, []), item)) AS left_out "
         "FROM before FULL JOIN now USING (profile_id) WHERE before.item_ids IS DISTINCT FROM now.item_ids",
     ),
     "item_changes": (
         "one item that appeared, vanished or changed between the run before and the current one",
-        "SELECT item_id, CASE WHEN before.item_id IS NULL THEN 'new' WHEN now.item_id IS NULL THEN 'gone' ELSE 'changed' END AS change, "
-        "before.item_price AS price_before, now.item_price AS price_now, before.status AS status_before, now.status AS status_now "
-        "FROM before FULL JOIN now USING (item_id) "
-        "WHERE (before.item_name, before.item_price, before.status) IS DISTINCT FROM (now.item_name, now.item_price, now.status)",
+        "SELECT item_id, CASE WHEN before.item_id IS NULL THEN 'new' WHEN now.item_id IS NULL THEN 'gone' ELSE "
+        "'changed' END AS change, "
+        "before.item_price AS price_before, now.item_price AS price_now, before.status AS status_before, now.status "
+        "AS status_now FROM before FULL JOIN now "
+        "USING (item_id) "
+        "WHERE (before.item_name, before.item_price, before.status) IS DISTINCT "
+        "FROM (now.item_name, now.item_price, now.status)",
     ),
 }
 _CHANGE_OF = {"churn_changes": "churn", "recommendation_changes": "recommendation_lists", "item_changes": "items"}
 
 
 def refresh(layout: Layout, current: str, kept: Sequence[Manifest]) -> None:
-    """Write the views for the kept runs, ``current`` among them, and swap the file in. Raises ``StorageError``; the old file then stays."""
+    """Write the views for the kept runs, ``current`` among them, and swap the file in.
+
+    Raises ``StorageError``; the old file then stays.
+    """
     fresh = layout.analytics.with_name(".analytics.fresh.duckdb")
     by_id = {manifest.run_id: manifest for manifest in kept}
     with storage_border(f"cannot write {layout.analytics.name}"):
@@ -71,12 +83,17 @@ def refresh(layout: Layout, current: str, kept: Sequence[Manifest]) -> None:
 
 
 def shown(layout: Layout) -> dict[str, bool] | None:
-    """The runs that the views name, and of each whether it is the current one; None when the file is missing or cannot be used."""
+    """The runs that the views name, and of each whether it is the current one; None when the file is missing or
+    cannot be used.
+    """
     if not layout.analytics.exists():
         return None
     try:
         with duckdb.connect(str(layout.analytics), read_only=True) as con:
-            return {str(run_id): bool(current) for run_id, current in con.execute("SELECT run_id, current FROM runs").fetchall()}
+            return {
+                str(run_id): bool(current)
+                for run_id, current in con.execute("SELECT run_id, current FROM runs").fetchall()
+            }
     except duckdb.Error:
         return None
 
@@ -115,7 +132,9 @@ def _scan(layout: Layout, table: Table, manifests: Iterable[Manifest]) -> str:
             continue
         files = ", ".join(_literal(str(layout.run(manifest.run_id) / file)) for file in published.files)
         as_of = f"TIMESTAMP {_literal(manifest.identity.as_of)}"
-        parts.append(f"SELECT {_literal(manifest.run_id)} AS run_id, {as_of} AS as_of, {columns} FROM read_parquet([{files}])")
+        parts.append(
+            f"SELECT {_literal(manifest.run_id)} AS run_id, {as_of} AS as_of, {columns} FROM read_parquet([{files}])"
+        )
     if not parts:
         empty = ", ".join(f"NULL::{column.type} AS {column.name}" for column in table.columns)
         parts.append(f"SELECT NULL::VARCHAR AS run_id, NULL::TIMESTAMP AS as_of, {empty} WHERE false")
@@ -124,8 +143,10 @@ def _scan(layout: Layout, table: Table, manifests: Iterable[Manifest]) -> str:
 
 def _runs(con: duckdb.DuckDBPyConnection, current: Manifest, kept: Sequence[Manifest]) -> None:
     rows = [
-        f"({_literal(manifest.run_id)}, TIMESTAMP {_literal(manifest.identity.as_of)}, TIMESTAMP {_literal(manifest.created_at)}, "
-        f"{str(manifest.run_id == current.run_id).lower()}, {manifest.identity.journal_seq}, {_literal(manifest.identity.code_version)})"
+        f"({_literal(manifest.run_id)}, TIMESTAMP {_literal(manifest.identity.as_of)}, TIMESTAMP "
+        f"{_literal(manifest.created_at)}, "
+        f"{str(manifest.run_id == current.run_id).lower()}, {manifest.identity.journal_seq}, "
+        f"{_literal(manifest.identity.code_version)})"
         for manifest in kept
     ]
     _view(con, "main", "runs", "one kept run", f"SELECT * FROM (VALUES {', '.join(rows)}) AS "

@@ -38,7 +38,9 @@ def sync_file(path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``: readers see the old bytes or the new ones, and the new ones survive a power cut."""
+    """Replace ``path`` by ``content``: readers see the old bytes or the new ones, and the new ones survive a power
+    cut.
+    """
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with fresh.open("wb") as file:
         file.write(content)
@@ -54,4 +56,6 @@ def storage_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"cannot {what}: {error}", hint="check free space and permissions of the data folder") from error
+        raise StorageError(
+            f"cannot {what}: {error}", hint="check free space and permissions of the data folder"
+        ) from error

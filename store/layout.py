@@ -21,8 +21,8 @@ def name_fault(workspace: str) -> str:
 class Layout:
     """Paths of one workspace under ``home`` (the folder that holds ``definitions/`` and ``data/``).
 
-    The default workspace takes its drops from ``data/inbox/``, another one from ``data/<workspace>/inbox/``. Inbox and workspace
-    folder must share a file system, because a drop is claimed by rename.
+    The default workspace takes its drops from ``data/inbox/``, another one from ``data/<workspace>/inbox/``. Inbox and
+    workspace folder must share a file system, because a drop is claimed by rename.
     """
 
     home: Path
@@ -38,7 +38,9 @@ class Layout:
 
     @property
     def definitions(self) -> Path:
-        """What an operator wrote: ``definitions/``, or ``definitions/workspaces/<name>/`` for another workspace than the default."""
+        """What an operator wrote: ``definitions/``, or ``definitions/workspaces/<name>/`` for another workspace than
+        the default.
+        """
         folder = self.home / "definitions"
         return folder if self.workspace == "default" else folder / "workspaces" / self.workspace
 

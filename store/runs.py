@@ -38,7 +38,10 @@ def stage(layout: Layout, run_id: str) -> Path:
 
 
 def clear_leftovers(layout: Layout) -> tuple[str, ...]:
-    """Remove every staged run and scratch file that a dead night left; returns their names. Call only while holding the lease."""
+    """Remove every staged run and scratch file that a dead night left; returns their names.
+
+    Call only while holding the lease.
+    """
     left = [path for folder in (layout.staging, layout.scratch) if folder.exists() for path in sorted(folder.iterdir())]
     for path in left:
         if path.is_dir():
@@ -60,7 +63,13 @@ def write_manifest(
                 disk.sync_file(path)
                 files[path.relative_to(folder).as_posix()] = disk.digest(path)
     manifest = Manifest(
-        run_id, created_at.isoformat(), identity, tuple(sorted(tables, key=lambda table: table.name)), files, dict(models), dict(notes)
+        run_id,
+        created_at.isoformat(),
+        identity,
+        tuple(sorted(tables, key=lambda table: table.name)),
+        files,
+        dict(models),
+        dict(notes),
     )
     disk.write_whole(folder / MANIFEST, json.dumps(dataclasses.asdict(manifest), indent=1, sort_keys=True).encode())
     return manifest
@@ -74,18 +83,26 @@ def read_manifest(folder: Path) -> Manifest:
     except FileNotFoundError:
         raise NotFound(f"there is no run {folder.name!r}", hint="nightloom runs") from None
     except (OSError, ValueError) as error:
-        raise StorageError(f"cannot read {path.name} of run {folder.name}: {error}", hint="roll back to another run, or run the night again") from error
+        raise StorageError(
+            f"cannot read {path.name} of run {folder.name}: {error}",
+            hint="roll back to another run, or run the night again",
+        ) from error
     if not isinstance(raw, dict) or raw.get("version") != MANIFEST_VERSION:
         found = raw.get("version") if isinstance(raw, dict) else "none"
-        raise StorageError(f"run {folder.name} was written by another version (manifest {found})", hint="run the night again")
+        raise StorageError(
+            f"run {folder.name} was written by another version (manifest {found})", hint="run the night again"
+        )
     tables = tuple(
-        PublishedTable(table["name"], tuple(table["files"]), table["rows"], tuple(table["digests"])) for table in raw["tables"]
+        PublishedTable(table["name"], tuple(table["files"]), table["rows"], tuple(table["digests"]))
+        for table in raw["tables"]
     )
     return Manifest(**{**raw, "identity": Identity(**raw["identity"]), "tables": tables})
 
 
 def verify(folder: Path) -> Manifest:
-    """Check every file of a staged or kept run against its manifest; raises ``VerificationFailed`` with the first fault."""
+    """Check every file of a staged or kept run against its manifest; raises ``VerificationFailed`` with the first
+    fault.
+    """
     manifest = read_manifest(folder)
     for table in manifest.tables:
         check_table(folder, table)
@@ -97,7 +114,9 @@ def verify(folder: Path) -> Manifest:
 
 
 def settle(layout: Layout, folder: Path) -> Path:
-    """Move a verified staged run among the kept ones by one rename; a leftover of the same run that is not current is replaced."""
+    """Move a verified staged run among the kept ones by one rename; a leftover of the same run that is not current
+    is replaced.
+    """
     target = layout.run(folder.name)
     with disk.storage_errors("move the run into place"):
         if target.exists():
@@ -118,9 +137,15 @@ def discard(folder: Path) -> None:
 
 
 def kept(layout: Layout) -> tuple[list[Manifest], tuple[str, ...]]:
-    """Manifests of all complete runs on disk, oldest as_of first, then by creation; and the names of folders whose manifest cannot be read."""
+    """Manifests of all complete runs on disk, oldest as_of first, then by creation; and the names of folders whose
+    manifest cannot be read.
+    """
     manifests, unreadable = [], []
-    folders = [path for path in sorted(layout.runs.iterdir()) if not path.name.startswith(".")] if layout.runs.exists() else []
+    folders = (
+        [path for path in sorted(layout.runs.iterdir()) if not path.name.startswith(".")]
+        if layout.runs.exists()
+        else []
+    )
     for folder in folders:
         try:
             if (folder / MANIFEST).is_file():

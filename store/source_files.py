@@ -29,7 +29,9 @@ def format_of(name: str, path: Path, declared: FileFormat | None) -> FileFormat:
     endings = [part for part in suffixes(name).split(".") if part not in ("", "gz", "zst", "gzip")]
     found = declared or (_FORMATS.get(endings[-1], "csv") if endings else "csv")
     if found == "parquet":
-        raise DropRefused("the file is called Parquet and is none", rule="unreadable", hint="deliver the file again, whole")
+        raise DropRefused(
+            "the file is called Parquet and is none", rule="unreadable", hint="deliver the file again, whole"
+        )
     return found
 
 
@@ -67,8 +69,12 @@ def _expand(path: Path, target: Path, kind: str) -> None:
                     while chunk := stream.read(_CHUNK):
                         out.write(chunk)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DropRefused(f"the compressed file is damaged or cut off: {error}", rule="unreadable", hint="deliver it again, whole") from error
+        raise DropRefused(
+            f"the compressed file is damaged or cut off: {error}", rule="unreadable", hint="deliver it again, whole"
+        ) from error
     except OSError as error:
         if error.errno is not None:
             raise StorageError(f"cannot unpack {path.name}: {error}", hint="free disk space") from error
-        raise DropRefused(f"the compressed file is damaged or cut off: {error}", rule="unreadable", hint="deliver it again, whole") from error
+        raise DropRefused(
+            f"the compressed file is damaged or cut off: {error}", rule="unreadable", hint="deliver it again, whole"
+        ) from error

@@ -1,4 +1,6 @@
-"""The workbench: one scratch DuckDB in which a run's tables are derived, with the warehouse attached read-only as ``warehouse``."""
+"""The workbench: one scratch DuckDB in which a run's tables are derived, with the warehouse attached read-only as
+``warehouse``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from store.layout import Layout
 
 @contextmanager
 def open_workbench(layout: Layout, settings: Settings, run_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection on a scratch file; the file is removed afterwards. Spills under the workspace's scratch folder."""
+    """Yield a connection on a scratch file; the file is removed afterwards.
+
+    Spills under the workspace's scratch folder.
+    """
     scratch = layout.scratch / f"{run_id}.duckdb"
     _remove(scratch)
     config: dict[str, str | bool | int | float | list[str]] = {
@@ -29,7 +34,9 @@ def open_workbench(layout: Layout, settings: Settings, run_id: str) -> Iterator[
     try:
         con = duckdb.connect(str(scratch), config=config)
     except duckdb.Error as error:
-        raise StorageError(f"cannot open the workbench: {error}", hint="free disk space, or check the permissions of the data folder") from error
+        raise StorageError(
+            f"cannot open the workbench: {error}", hint="free disk space, or check the permissions of the data folder"
+        ) from error
     try:
         con.execute("SET TimeZone = 'UTC'")
         con.execute(f"ATTACH '{str(layout.warehouse).replace(chr(39), chr(39) * 2)}' AS warehouse (READ_ONLY)")

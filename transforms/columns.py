@@ -1,4 +1,6 @@
-"""Columns of a delivered file, whatever its format: a clean SQL value, its canonical text, and what kind of thing it is."""
+"""Columns of a delivered file, whatever its format: a clean SQL value, its canonical text, and what kind of thing it
+is.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,26 @@ from transforms import cells
 
 Kind = Literal["text", "string", "number", "boolean", "timestamp", "list", "nested"]
 
-_INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
+_INTEGERS = {
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One column. ``value`` is SQL over the file's clean rows and NULL when missing.
 
-    ``kind``: ``text`` is a cell of a file without types, whose type is decided by its column; ``string`` is text by the file's own type;
-    ``nested`` is what no property can hold. ``element`` is the kind of a list's elements.
+    ``kind``: ``text`` is a cell of a file without types, whose type is decided by its column; ``string`` is text by the
+    file's own type; ``nested`` is what no property can hold. ``element`` is the kind of a list's elements.
     """
 
     name: str
@@ -28,7 +41,9 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """SQL of the canonical text (contract 2.5): a number in its shortest decimal form, a boolean as true or false."""
+        """SQL of the canonical text (contract 2.5): a number in its shortest decimal form, a boolean as true or
+        false.
+        """
         if self.kind == "number":
             return f"CAST({self.value} AS VARCHAR)" if self.whole else cells.number_text(self.value)
         if self.kind in ("text", "string"):

@@ -1,4 +1,6 @@
-"""Rows of items: id, category, name, description, price in the lowest denomination, and typed properties (retention contract 8)."""
+"""Rows of items: id, category, name, description, price in the lowest denomination, and typed properties (retention
+contract 8).
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,15 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
         if cell and (fields.plain or name == "item_name"):
             checks.extend(faults.required(name, cell.value, identifier=False))
         if cell and name == "item_description":
-            checks.append(Fault(
-                "bad_value", name, f"coalesce(length({cell.text}) > {_LONGEST}, false)", cell.text, f"is longer than {_LONGEST} characters; shorten it"
-            ))
+            checks.append(
+                Fault(
+                    "bad_value",
+                    name,
+                    f"coalesce(length({cell.text}) > {_LONGEST}, false)",
+                    cell.text,
+                    f"is longer than {_LONGEST} characters; shorten it",
+                )
+            )
     price, price_faults = _price(fields.fields.get("item_price"), required=fields.plain)
     checks.extend(price_faults)
     if "status" in fields.fields:
@@ -53,12 +61,18 @@ def _price(cell: Cell | None, *, required: bool) -> tuple[str, list[Fault]]:
     """SQL of the price, and what may be wrong with it."""
     if cell is None:
         return "CAST(NULL AS BIGINT)", []
-    number = cell.value if cell.kind == "number" else f"CASE WHEN {cells.is_number(cell.text)} THEN TRY_CAST({cell.text} AS DOUBLE) END"
+    number = (
+        cell.value
+        if cell.kind == "number"
+        else f"CASE WHEN {cells.is_number(cell.text)} THEN TRY_CAST({cell.text} AS DOUBLE) END"
+    )
     whole = f"({number}) = trunc({number}) AND abs({number}) <= {cells.MAX_INTEGER}"
     checks = faults.required("item_price", cell.value, identifier=False) if required else []
     checks.append(Fault(
         "bad_type", "item_price", f"({cell.value} IS NOT NULL AND NOT coalesce({whole}, false))", cell.text,
         "must be a whole number in the lowest denomination: 2000 for 20.00",
     ))
-    checks.append(Fault("bad_value", "item_price", f"coalesce(({number}) < 0, false)", cell.text, "must not be negative"))
+    checks.append(
+        Fault("bad_value", "item_price", f"coalesce(({number}) < 0, false)", cell.text, "must not be negative")
+    )
     return f"TRY_CAST(({number}) AS BIGINT)", checks

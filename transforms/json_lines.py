@@ -1,4 +1,6 @@
-"""Columns of JSON lines: which keys occur, of what kind each is, and the SQL that takes them out of a line in one go."""
+"""Columns of JSON lines: which keys occur, of what kind each is, and the SQL that takes them out of a line in one
+go.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,12 @@ class JsonColumn:
 
 
 def columns(con: duckdb.DuckDBPyConnection, where: str) -> tuple[list[JsonColumn], str]:
-    """The columns of table ``staged`` (one JSON object in ``c0`` where ``where`` holds), and SQL of their values over a list ``x``."""
-    found = con.execute(f"SELECT DISTINCT json_structure(c0)::VARCHAR AS s FROM staged WHERE {where} ORDER BY s").fetchall()
+    """The columns of table ``staged`` (one JSON object in ``c0`` where ``where`` holds), and SQL of their values
+    over a list ``x``.
+    """
+    found = con.execute(
+        f"SELECT DISTINCT json_structure(c0)::VARCHAR AS s FROM staged WHERE {where} ORDER BY s"
+    ).fetchall()
     kinds: dict[tuple[str, ...], set[str]] = {}
     for (structure,) in found:
         for path, kind in _leaves(json.loads(structure)):
@@ -45,7 +51,11 @@ def columns(con: duckdb.DuckDBPyConnection, where: str) -> tuple[list[JsonColumn
 
 def extract(found: Sequence[JsonColumn]) -> str:
     """SQL that takes all columns out of ``c0``, as a list of texts."""
-    return f"json_extract_string(c0, [{', '.join(literal(column.pointer) for column in found)}])" if found else "CAST([] AS VARCHAR[])"
+    return (
+        f"json_extract_string(c0, [{', '.join(literal(column.pointer) for column in found)}])"
+        if found
+        else "CAST([] AS VARCHAR[])"
+    )
 
 
 def _leaves(structure: Any) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -1,4 +1,6 @@
-"""From the columns of a file to the fields of an entity: the plain drop layout (retention contract 10.2) and source mappings."""
+"""From the columns of a file to the fields of an entity: the plain drop layout (retention contract 10.2) and source
+mappings.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ FIELDS: dict[Entity, tuple[str, ...]] = {
     "events": ("event_type", "profile_id", "customer_id", "item_id", "created_at"),
 }
 MAPS: dict[Entity, tuple[str, ...]] = {
-    "profiles": ("profile_data", "platform_info"), "items": ("properties",), "events": ("event_properties", "properties"),
+    "profiles": ("profile_data", "platform_info"),
+    "items": ("properties",),
+    "events": ("event_properties", "properties"),
 }
 # In plain drops an event's item is one of its properties, and nothing has a date of its own but an event.
 _PLAIN: dict[Entity, tuple[str, ...]] = {
@@ -51,8 +55,9 @@ class Fault:
 class Fields:
     """What a file gives for one entity.
 
-    ``relation`` has ``ordinal`` and everything the cells name. ``skip`` is SQL of the name of the rule under which a row is left
-    out, or NULL. ``plain`` files keep the contract's rules for event properties; ``ignored`` columns are not used.
+    ``relation`` has ``ordinal`` and everything the cells name. ``skip`` is SQL of the name of the rule under which a
+    row is left out, or NULL. ``plain`` files keep the contract's rules for event properties; ``ignored`` columns are
+    not used.
     """
 
     entity: Entity
@@ -86,7 +91,9 @@ def plain(staged: Staged, entity: Entity) -> Fields:
     for cell in staged.cells:
         parent, _, rest = cell.name.partition(">")
         if rest and parent in MAPS[entity]:
-            nested.append(Property(_FREE[entity] if parent == "event_properties" else parent, rest.rpartition(">")[2], cell))
+            nested.append(
+                Property(_FREE[entity] if parent == "event_properties" else parent, rest.rpartition(">")[2], cell)
+            )
         elif cell.name in _PLAIN[entity]:
             fields[cell.name] = cell
         else:
@@ -98,19 +105,28 @@ def plain(staged: Staged, entity: Entity) -> Fields:
 
 
 def mapped(con: duckdb.DuckDBPyConnection, staged: Staged, source: Source, mapping: EntityMapping) -> Fields:
-    """Fields of one entity of a mapped file. Raises ``DropRefused`` when the file lacks a column that the mapping uses."""
+    """Fields of one entity of a mapped file.
+
+    Raises ``DropRefused`` when the file lacks a column that the mapping uses.
+    """
     names = [cell.name for cell in staged.cells]
     by_lower: dict[str, str] = {}
     for name in names:
         if name.lower() in by_lower:
-            raise DropRefused(f"columns {by_lower[name.lower()]!r} and {name!r} differ only in case", rule="repeated_column",
-                              hint="give every column its own name")
+            raise DropRefused(
+                f"columns {by_lower[name.lower()]!r} and {name!r} differ only in case",
+                rule="repeated_column",
+                hint="give every column its own name",
+            )
         by_lower[name.lower()] = name
     used = expressions.used_columns(source)
     lost = sorted(name for name in used if name.lower() not in by_lower)
     if lost:
-        raise DropRefused(f"the mapping {source.name!r} uses columns that the file lacks: {', '.join(lost)}", rule="missing_column",
-                          hint=f"the file has {', '.join(names)}; correct the file or definitions/sources")
+        raise DropRefused(
+            f"the mapping {source.name!r} uses columns that the file lacks: {', '.join(lost)}",
+            rule="missing_column",
+            hint=f"the file has {', '.join(names)}; correct the file or definitions/sources",
+        )
     wanted = {name.lower(): type_name for name, type_name in source.read.types}
     columns, first = [], []
     casts: list[tuple[str, Cell, str]] = []
@@ -131,11 +147,16 @@ def mapped(con: duckdb.DuckDBPyConnection, staged: Staged, source: Source, mappi
     if mapping.updated_at:
         outputs.append(("updated_at", f"({mapping.updated_at}\n)"))
     try:
-        described = con.execute("DESCRIBE SELECT " + ", ".join(f"{sql} AS o{at}" for at, (_, sql) in enumerate(outputs)) + f" FROM {inner}")
+        described = con.execute(
+            "DESCRIBE SELECT " + ", ".join(f"{sql} AS o{at}" for at, (_, sql) in enumerate(outputs)) + f" FROM {inner}"
+        )
         types = [str(row[1]) for row in described.fetchall()]
     except duckdb.Error as error:
-        raise DropRefused(f"the mapping {source.name!r} does not fit the file: {str(error).splitlines()[0]}", rule="bad_mapping",
-                          hint="correct the expression or declare read.types in definitions/sources") from error
+        raise DropRefused(
+            f"the mapping {source.name!r} does not fit the file: {str(error).splitlines()[0]}",
+            rule="bad_mapping",
+            hint="correct the expression or declare read.types in definitions/sources",
+        ) from error
     selected, raw, targets = [], [], {}
     for at, ((target, sql), type_name) in enumerate(zip(outputs, types, strict=True)):
         # In a layer of its own: cleaning names its value several times.
@@ -150,21 +171,52 @@ def mapped(con: duckdb.DuckDBPyConnection, staged: Staged, source: Source, mappi
     for at, (name, cell, _) in enumerate(casts):
         delivered = replace(cell, value=quoted("raw " + name))
         selected.append(f"cast{at}, castraw{at}")
-        raw.append(f"{delivered.value} IS NOT NULL AND {quoted(name)} IS NULL AS cast{at}, {delivered.text} AS castraw{at}")
-        first.append(Fault("bad_type", name, f"cast{at}", f"castraw{at}", f"is not of the declared type {casts[at][2]}; correct the value"))
+        raw.append(
+            f"{delivered.value} IS NOT NULL AND {quoted(name)} IS NULL AS cast{at}, {delivered.text} AS castraw{at}"
+        )
+        first.append(
+            Fault(
+                "bad_type",
+                name,
+                f"cast{at}",
+                f"castraw{at}",
+                f"is not of the declared type {casts[at][2]}; correct the value",
+            )
+        )
     faults = []
     for at, rule in enumerate(mapping.quarantine):
         selected.append(f"rule{at}")
         raw.append(f"coalesce(({rule.when}\n), false) AS rule{at}")
-        faults.append(Fault(rule.rule, "", f"rule{at}", "CAST(NULL AS VARCHAR)", rule.reason or f"the mapping's rule {rule.rule} holds it back"))
+        faults.append(
+            Fault(
+                rule.rule,
+                "",
+                f"rule{at}",
+                "CAST(NULL AS VARCHAR)",
+                rule.reason or f"the mapping's rule {rule.rule} holds it back",
+            )
+        )
     fields = {target: cell for target, cell in targets.items() if "." not in target and target != "updated_at"}
     properties = tuple(
-        Property(parent, key, cell) for target, cell in targets.items() for parent, dot, key in [target.partition(".")] if dot
+        Property(parent, key, cell)
+        for target, cell in targets.items()
+        for parent, dot, key in [target.partition(".")]
+        if dot
     )
     relation = f"(SELECT ordinal, {', '.join(selected)} FROM (SELECT ordinal, {', '.join(raw)} FROM {inner}))"
     return Fields(
-        mapping.entity, relation, fields, properties, dict(mapping.types), "skip_rule", tuple(first), tuple(faults),
-        targets.get("updated_at"), plain=False, latest=mapping.on_repeat == "latest", create_profiles=mapping.create_profiles,
+        mapping.entity,
+        relation,
+        fields,
+        properties,
+        dict(mapping.types),
+        "skip_rule",
+        tuple(first),
+        tuple(faults),
+        targets.get("updated_at"),
+        plain=False,
+        latest=mapping.on_repeat == "latest",
+        create_profiles=mapping.create_profiles,
     )
 
 

@@ -1,4 +1,7 @@
-"""On which line a record of a text file starts, and which lines have broken quotes. Works on the bytes of the file, in bounded pieces."""
+"""On which line a record of a text file starts, and which lines have broken quotes.
+
+Works on the bytes of the file, in bounded pieces.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Record starts of one file: ``starts`` are byte offsets and ``lines`` their line numbers from 1, header included, blank lines left out.
+    """Record starts of one file: ``starts`` are byte offsets and ``lines`` their line numbers from 1, header included,
+    blank lines left out.
 
     ``broken`` are the line numbers on which a quote is opened and never properly closed.
     """
@@ -40,7 +44,8 @@ class Records:
 
 
 def find_records(data: Bytes, dialect: Dialect, columns: int, *, keep_blank: bool = False) -> Records:
-    """Scan the bytes of a file. ``columns`` is the number of fields a good record has; ``keep_blank`` counts blank lines as records.
+    """Scan the bytes of a file. ``columns`` is the number of fields a good record has; ``keep_blank`` counts blank
+    lines as records.
 
     Only lines whose quotes do not pair up plainly are looked at one by one.
     """
@@ -96,7 +101,12 @@ def _suspects(data: Bytes, dialect: Dialect, line_starts: Positions) -> Position
     after = edges[data[np.minimum(quotes + 1, data.size - 1)]] | (quotes == data.size - 1)
     odd[line_of[~(before | after)]] = True
     # A quote with an edge on both sides closes an empty field or opens one: only the walk can tell.
-    both = before & after & (data[np.maximum(quotes - 1, 0)] != ord(dialect.quote)) & (data[np.minimum(quotes + 1, data.size - 1)] != ord(dialect.quote))
+    both = (
+        before
+        & after
+        & (data[np.maximum(quotes - 1, 0)] != ord(dialect.quote))
+        & (data[np.minimum(quotes + 1, data.size - 1)] != ord(dialect.quote))
+    )
     odd[line_of[both]] = True
     if dialect.escape not in ("", dialect.quote):
         escapes = _find(data, ord(dialect.escape))
@@ -105,7 +115,12 @@ def _suspects(data: Bytes, dialect: Dialect, line_starts: Positions) -> Position
 
 
 def _walk(
-    data: Bytes, dialect: Dialect, columns: int, lines: tuple[Positions, Positions], suspects: Positions, continued: NDArray[np.bool_]
+    data: Bytes,
+    dialect: Dialect,
+    columns: int,
+    lines: tuple[Positions, Positions],
+    suspects: Positions,
+    continued: NDArray[np.bool_],
 ) -> list[int]:
     """Follow the quotes over the suspect lines; marks the lines that continue a record, returns the broken ones."""
     starts, ends = lines
@@ -129,7 +144,9 @@ def _walk(
     return broken
 
 
-def _closing(data: Bytes, shape: _Shape, columns: int, lines: tuple[Positions, Positions], first: int, candidates: Positions) -> int:
+def _closing(
+    data: Bytes, shape: _Shape, columns: int, lines: tuple[Positions, Positions], first: int, candidates: Positions
+) -> int:
     """The line on which the record opened on line ``first`` ends, or -1 when its quote is never properly closed."""
     starts, ends = lines
     for last in candidates.tolist():
@@ -157,7 +174,10 @@ class _Shape:
             inside = b"(?:[^%b%b]|%b.)*" % (quote, escape, escape)
         else:
             inside = b"(?:[^%b]|%b%b)*" % (quote, quote, quote)
-        self._field = re.compile(b"(?:%b%b%b|[^%b%b][^%b]*|)(?=%b|\\Z)" % (quote, inside, quote, quote, delimiter, delimiter, delimiter), re.DOTALL)
+        self._field = re.compile(
+            b"(?:%b%b%b|[^%b%b][^%b]*|)(?=%b|\\Z)" % (quote, inside, quote, quote, delimiter, delimiter, delimiter),
+            re.DOTALL,
+        )
         self._open = re.compile(b"%b%b\\Z" % (quote, inside), re.DOTALL)
 
     def read(self, record: bytes) -> tuple[str, int]:
@@ -174,7 +194,10 @@ class _Shape:
 
 
 def mended(data: Bytes, records: Records) -> list[Bytes]:
-    """The file's bytes, in pieces, with every broken line emptied and every CR LF between lines made LF. Line numbers stay."""
+    """The file's bytes, in pieces, with every broken line emptied and every CR LF between lines made LF.
+
+    Line numbers stay.
+    """
     starts = records.line_starts
     pieces: list[Bytes] = []
     broken = set((records.broken - 1).tolist())

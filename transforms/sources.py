@@ -1,4 +1,6 @@
-"""Parses a source mapping (``definitions/sources/*.yaml``): a document becomes a frozen ``Source``, or all of its problems at once."""
+"""Parses a source mapping (``definitions/sources/*.yaml``): a document becomes a frozen ``Source``, or all of its
+problems at once.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,18 @@ from transforms.layouts import FIELDS, MAPS
 
 _TOP = ("name", "match", "read", "format", "event_types", "entities", "version", "description")
 _READ = ("format", "delimiter", "quote", "types")
-_ENTITY = ("entity", "columns", "where", "skip", "quarantine", "defaults", "updated_at", "on_repeat", "types", "create_profiles")
+_ENTITY = (
+    "entity",
+    "columns",
+    "where",
+    "skip",
+    "quarantine",
+    "defaults",
+    "updated_at",
+    "on_repeat",
+    "types",
+    "create_profiles",
+)
 _RULE = ("rule", "when", "reason")
 _NEEDED = {"profiles": ("customer_id",), "items": ("item_id", "item_name"), "events": ("event_type",)}
 
@@ -40,7 +53,10 @@ class ParsedSource:
 
 
 def parse_source(document: Any, where: str) -> ParsedSource:
-    """Turn a YAML document (nested dicts and lists) into a ``Source``. ``where`` is the file's name, for the problems."""
+    """Turn a YAML document (nested dicts and lists) into a ``Source``.
+
+    ``where`` is the file's name, for the problems.
+    """
     parser = _Parser(where)
     source = parser.source(document)
     return ParsedSource(None if parser.problems else source, tuple(parser.problems))
@@ -62,7 +78,9 @@ class _Parser:
         match = self.texts(top.get("match"), "match")
         if not match:
             self.problem("match", "is missing", "a pattern of paths in the inbox, such as shop/*.csv")
-        read = self.read({**self.mapping(top.get("read"), "read", _READ), **({"format": top["format"]} if "format" in top else {})})
+        read = self.read(
+            {**self.mapping(top.get("read"), "read", _READ), **({"format": top["format"]} if "format" in top else {})}
+        )
         raw = top.get("entities")
         if not isinstance(raw, list) or not raw:
             self.problem("entities", "must be a list of at least one entity")
@@ -71,7 +89,14 @@ class _Parser:
         kinds = [entity.entity for entity in entities]
         for kind in sorted({kind for kind in kinds if kinds.count(kind) > 1}):
             self.problem("entities", f"{kind} is there more than once", "use one mapping with CASE, or two files")
-        return Source(name, match, entities, read, self.texts(top.get("event_types"), "event_types") or _constant_types(entities), self.where)
+        return Source(
+            name,
+            match,
+            entities,
+            read,
+            self.texts(top.get("event_types"), "event_types") or _constant_types(entities),
+            self.where,
+        )
 
     def read(self, raw: dict[str, Any]) -> ReadOptions:
         kind = raw.get("format")
@@ -82,11 +107,15 @@ class _Parser:
         for name, value in (("delimiter", delimiter), ("quote", quote)):
             if len(value) > 1:
                 self.problem(f"read.{name}", f"must be one character, not {value!r}")
-        types = tuple((str(name), str(value)) for name, value in self.mapping(raw.get("types"), "read.types", None).items())
+        types = tuple(
+            (str(name), str(value)) for name, value in self.mapping(raw.get("types"), "read.types", None).items()
+        )
         for name, type_name in types:
             fault = _type_problem(type_name)
             if fault:
-                self.problem(f"read.types.{name}", fault, "VARCHAR, BIGINT, DOUBLE, DECIMAL(18,2), BOOLEAN, DATE or TIMESTAMP")
+                self.problem(
+                    f"read.types.{name}", fault, "VARCHAR, BIGINT, DOUBLE, DECIMAL(18,2), BOOLEAN, DATE or TIMESTAMP"
+                )
         return ReadOptions(kind, delimiter, quote, types)
 
     def entity(self, raw: Any, path: str) -> EntityMapping:
@@ -97,7 +126,10 @@ class _Parser:
             self.problem(f"{path}.entity", f"{named!r} is not an entity", ", ".join(ENTITIES))
             entity = "events"
         kind = entity
-        columns = {name: self.expression(sql, f"{path}.columns.{name}") for name, sql in self.mapping(found.get("columns"), f"{path}.columns", None).items()}
+        columns = {
+            name: self.expression(sql, f"{path}.columns.{name}")
+            for name, sql in self.mapping(found.get("columns"), f"{path}.columns", None).items()
+        }
         defaults = self.defaults(found.get("defaults"), f"{path}.defaults")
         for name in (*columns, *(name for name, _ in defaults)):
             self.target(kind, name, f"{path}.columns.{name}")
@@ -116,19 +148,34 @@ class _Parser:
         if not isinstance(create, bool):
             self.problem(f"{path}.create_profiles", "must be true or false")
         return EntityMapping(
-            kind, tuple(columns.items()), self.optional(found, "where", path), self.rules(found.get("skip"), f"{path}.skip"),
-            self.rules(found.get("quarantine"), f"{path}.quarantine"), defaults, self.optional(found, "updated_at", path),
-            repeat, self.types(found.get("types"), f"{path}.types"), bool(create),
+            kind,
+            tuple(columns.items()),
+            self.optional(found, "where", path),
+            self.rules(found.get("skip"), f"{path}.skip"),
+            self.rules(found.get("quarantine"), f"{path}.quarantine"),
+            defaults,
+            self.optional(found, "updated_at", path),
+            repeat,
+            self.types(found.get("types"), f"{path}.types"),
+            bool(create),
         )
 
     def target(self, entity: Entity, name: str, path: str) -> None:
         parent, dot, key = name.partition(".")
         known = FIELDS[entity]
         if dot and (parent not in MAPS[entity] or parent == "event_properties" or not key):
-            self.problem(path, f"{parent}.… is not a map of {entity}", ", ".join(f"{one}.key" for one in MAPS[entity] if one != "event_properties"))
+            self.problem(
+                path,
+                f"{parent}.… is not a map of {entity}",
+                ", ".join(f"{one}.key" for one in MAPS[entity] if one != "event_properties"),
+            )
         elif not dot and name not in known:
             near = get_close_matches(name, known, 1)
-            self.problem(path, f"{name!r} is not a column of {entity}", f"did you mean {near[0]!r}?" if near else f"{', '.join(known)}, or properties.{name}")
+            self.problem(
+                path,
+                f"{name!r} is not a column of {entity}",
+                f"did you mean {near[0]!r}?" if near else f"{', '.join(known)}, or properties.{name}",
+            )
 
     def rules(self, raw: Any, path: str) -> tuple[RowRule, ...]:
         if raw is None:
@@ -140,7 +187,13 @@ class _Parser:
         for at, one in enumerate(raw):
             found = self.mapping(one, f"{path}[{at}]", _RULE)
             name = self.text(found.get("rule"), f"{path}[{at}].rule", required=True)
-            rules.append(RowRule(name, self.expression(found.get("when"), f"{path}[{at}].when"), self.text(found.get("reason"), f"{path}[{at}].reason")))
+            rules.append(
+                RowRule(
+                    name,
+                    self.expression(found.get("when"), f"{path}[{at}].when"),
+                    self.text(found.get("reason"), f"{path}[{at}].reason"),
+                )
+            )
         names = [rule.rule for rule in rules]
         for name in sorted({name for name in names if names.count(name) > 1}):
             self.problem(path, f"rule {name!r} is there more than once")
@@ -166,7 +219,11 @@ class _Parser:
         sql = self.text(raw, path, required=True)
         fault = expressions.problem(sql) if sql else ""
         if fault:
-            self.problem(path, f"{fault} (in {sql!r})", "one SQL expression over the file's columns; a column with spaces goes in double quotes")
+            self.problem(
+                path,
+                f"{fault} (in {sql!r})",
+                "one SQL expression over the file's columns; a column with spaces goes in double quotes",
+            )
         return sql
 
     def optional(self, found: Mapping[str, Any], name: str, path: str) -> str:
@@ -184,7 +241,11 @@ class _Parser:
                 self.problem(path, f"key {key!r} must be text", "put it in quotes")
             elif known is not None and key not in known:
                 near = get_close_matches(key, known, 1)
-                self.problem(f"{path}.{key}".lstrip("."), "is not known", f"did you mean {near[0]!r}?" if near else ", ".join(known))
+                self.problem(
+                    f"{path}.{key}".lstrip("."),
+                    "is not known",
+                    f"did you mean {near[0]!r}?" if near else ", ".join(known),
+                )
             else:
                 clean[key] = value
         return clean

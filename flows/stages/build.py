@@ -11,7 +11,9 @@ from transforms import retention, tables
 
 
 def build(con: duckdb.DuckDBPyConnection, as_of: datetime, settings: Settings) -> dict[str, int]:
-    """Create ``profiles``, ``items``, view ``events`` and ``profile_features`` as of ``as_of``; returns rows by table."""
+    """Create ``profiles``, ``items``, view ``events`` and ``profile_features`` as of ``as_of``; returns rows by
+    table.
+    """
     rows = {built.name: built.rows for built in tables.build(con, as_of)}
     counted = con.execute("SELECT count(*) FROM events").fetchone()
     assert counted is not None

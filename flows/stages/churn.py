@@ -57,7 +57,7 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
-class Skip(Exception):  # noqa: N818 (not a fault: there is nothing to train on)
+class Skip(Exception):
     """No job starts, for a reason of the retention contract (section 4): ``code`` and the figures behind it."""
 
     code: str

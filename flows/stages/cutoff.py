@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def cut_off(policy: AsOfPolicy, started: datetime, newest_event: datetime | None) -> datetime:
-    """The run's T (naive UTC): the night's start rounded up to the next second, or one second after the newest event."""
+    """The run's T (naive UTC): the night's start rounded up to the next second, or one second after the newest
+    event.
+    """
     moment = newest_event if policy == "last_event" and newest_event is not None else started
     whole = moment.replace(microsecond=0)
     if policy == "last_event" and newest_event is not None:
@@ -37,7 +39,10 @@ class Cut:
 
 
 def identify(desk: Desk, asked: datetime | None) -> Cut | None:
-    """The cut of the run to make, or None while the warehouse holds nothing. Events dated after the night's start never count as newest."""
+    """The cut of the run to make, or None while the warehouse holds nothing.
+
+    Events dated after the night's start never count as newest.
+    """
     with open_warehouse(desk.layout, desk.settings.pipeline, read_only=True) as con:
         found = con.execute(
             "SELECT (SELECT max(created_at) FROM events WHERE created_at <= $started), "
@@ -54,4 +59,15 @@ def identify(desk: Desk, asked: datetime | None) -> Cut | None:
         as_of = asked or cut_off(settings.pipeline.as_of, desk.started, newest)
         before = con.execute("SELECT count(*) FROM events WHERE created_at < $as_of", {"as_of": as_of}).fetchone()
         assert before is not None
-    return Cut(Identity(settings.workspace, as_of.isoformat(), seq, digest, desk.definitions.digest, code_version(), settings.pipeline.seed), int(before[0]))
+    return Cut(
+        Identity(
+            settings.workspace,
+            as_of.isoformat(),
+            seq,
+            digest,
+            desk.definitions.digest,
+            code_version(),
+            settings.pipeline.seed,
+        ),
+        int(before[0]),
+    )

@@ -1,4 +1,6 @@
-"""Takes what lies in the inbox into the warehouse: claim, recognise, load, archive, file by file, and account for every row."""
+"""Takes what lies in the inbox into the warehouse: claim, recognise, load, archive, file by file, and account for
+every row.
+"""
 
 from __future__ import annotations
 
@@ -74,11 +76,12 @@ def declared_event_types(settings: Settings, sources: Sequence[Source]) -> froze
 def ingest(
     layout: Layout, settings: Settings, sources: Sequence[Source], now: datetime, progress: Progress | None = None
 ) -> IngestReport:
-    """Load every complete file of the inbox, interrupted ones first. ``now`` (naive UTC) dates what has no date of its own.
+    """Load every complete file of the inbox, interrupted ones first. ``now`` (naive UTC) dates what has no date of its
+    own.
 
-    Profiles come before items, items before events, whatever their names; so an event's profile may be delivered beside it. A file that
-    cannot be read is set aside and stops nobody else. Raises ``StorageError`` when disk or database refuse: what was loaded stays, the
-    rest is claimed and taken up by the next ingest.
+    Profiles come before items, items before events, whatever their names; so an event's profile may be delivered beside
+    it. A file that cannot be read is set aside and stops nobody else. Raises ``StorageError`` when disk or database
+    refuse: what was loaded stays, the rest is claimed and taken up by the next ingest.
     """
     started = time.monotonic()
     progress = progress or Silent()
@@ -90,7 +93,12 @@ def ingest(
         resource = resource_of(found.name, sources)
         if resource is None:
             if not found.name.startswith(_OTHER):
-                waits.append(Waiting(found.name, "no folder or source mapping takes it; move it, or add definitions/sources/<name>.yaml"))
+                waits.append(
+                    Waiting(
+                        found.name,
+                        "no folder or source mapping takes it; move it, or add definitions/sources/<name>.yaml",
+                    )
+                )
             if isinstance(found, Claimed):
                 inbox.release(layout, found)
             continue
@@ -113,7 +121,11 @@ def ingest(
         released = taker.finish()
         progress.step("ingest", len(known), len(known))
     return IngestReport(
-        tuple(taker.loads), tuple(sorted(waits, key=lambda wait: wait.name)), tuple(taker.drift), released, time.monotonic() - started
+        tuple(taker.loads),
+        tuple(sorted(waits, key=lambda wait: wait.name)),
+        tuple(taker.drift),
+        released,
+        time.monotonic() - started,
     )
 
 
@@ -121,7 +133,9 @@ def ingest_paths(
     layout: Layout, settings: Settings, sources: Sequence[Source], resource: str, paths: Iterable[Path], now: datetime,
     progress: Progress | None = None,
 ) -> IngestReport:
-    """Load given files as ``resource`` (an entity, or a source mapping's name) without the inbox; the files stay where they are."""
+    """Load given files as ``resource`` (an entity, or a source mapping's name) without the inbox; the files stay
+    where they are.
+    """
     started = time.monotonic()
     progress = progress or Silent()
     layout.create()
@@ -156,7 +170,14 @@ def _rank(resource: str | Source) -> str:
 class Taker:
     """Takes claimed files one after the other with one open warehouse."""
 
-    def __init__(self, layout: Layout, settings: Settings, sources: Sequence[Source], con: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        settings: Settings,
+        sources: Sequence[Source],
+        con: duckdb.DuckDBPyConnection,
+        now: datetime,
+    ) -> None:
         self.layout, self.settings, self.con = layout, settings, con
         self.event_types = declared_event_types(settings, sources)
         self.times = Times(now, now)
@@ -177,7 +198,9 @@ class Taker:
             inbox.archive(self.layout, claimed, content_hash)
             return
         try:
-            loads, drift = load_file(self.con, delivery, self.settings, self.event_types, self.times, self.layout.scratch / "ingest")
+            loads, drift = load_file(
+                self.con, delivery, self.settings, self.event_types, self.times, self.layout.scratch / "ingest"
+            )
         except DropRefused as error:
             if not inbox.unchanged(claimed):
                 waits.append(Waiting(claimed.name, "somebody wrote to it while it was read"))

@@ -1,4 +1,6 @@
-"""The last stages of a night: export the tables, stage the run with its manifest, verify it, promote it, refresh the views, prune."""
+"""The last stages of a night: export the tables, stage the run with its manifest, verify it, promote it, refresh the
+views, prune.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,8 @@ class PreviousRun:
 def previous_run(desk: Desk, identity: Identity) -> PreviousRun | None:
     """The run that a run of this identity is compared with and carries models forward from: the one that is served.
 
-    A run that is served already and is made again is compared with what it was compared with the first time, so that it comes
-    out the same. None before the first night, and when that run is gone.
+    A run that is served already and is made again is compared with what it was compared with the first time, so that it
+    comes out the same. None before the first night, and when that run is gone.
     """
     pointer = desk.journal.pointer()
     if pointer is None or not runs.complete(desk.layout, pointer.run_id):
@@ -58,9 +60,9 @@ def unchanged(desk: Desk, identity: Identity, events_before: int) -> str | None:
     """Id of the published run when nothing that decides a run's contents is new since it was made, else None.
 
     The passing of time alone is not new: a day without any delivery is far more often a broken feed than a day on which
-    nothing happened, and scoring it would call everybody churned. ``events_before`` counts events before the new cut-off, so
-    events that had been dated ahead do count as new once their day has come. After a rollback the run that was left counts
-    too, or the next night would publish again what an operator just took back.
+    nothing happened, and scoring it would call everybody churned. ``events_before`` counts events before the new
+    cut-off, so events that had been dated ahead do count as new once their day has come. After a rollback the run that
+    was left counts too, or the next night would publish again what an operator just took back.
     """
     pointer = desk.journal.pointer()
     if pointer is None:
@@ -68,13 +70,17 @@ def unchanged(desk: Desk, identity: Identity, events_before: int) -> str | None:
     latest = desk.journal.promotions()[0]
     candidates = [pointer.run_id] + ([latest.previous] if latest.kind == "rollback" and latest.previous else [])
     for run_id in candidates:
-        if runs.complete(desk.layout, run_id) and _same(runs.read_manifest(desk.layout.run(run_id)), identity, events_before):
+        if runs.complete(desk.layout, run_id) and _same(
+            runs.read_manifest(desk.layout.run(run_id)), identity, events_before
+        ):
             return pointer.run_id
     return None
 
 
 def _same(manifest: Manifest, identity: Identity, events_before: int) -> bool:
-    """Whether a run was made from the same data, definitions, code and seed; cut-offs may differ when no event lies between them."""
+    """Whether a run was made from the same data, definitions, code and seed; cut-offs may differ when no event lies
+    between them.
+    """
     old = manifest.identity
     return manifest.notes.get("events_before") == events_before and (
         (old.warehouse_digest, old.definitions_digest, old.code_version, old.seed)
@@ -83,11 +89,20 @@ def _same(manifest: Manifest, identity: Identity, events_before: int) -> bool:
 
 
 def insert_rows(con: duckdb.DuckDBPyConnection, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Create published table ``name`` on the workbench from a few dicts (an evaluation, a job); missing keys are null."""
+    """Create published table ``name`` on the workbench from a few dicts (an evaluation, a job); missing keys are
+    null.
+    """
     table = TABLE_BY_NAME[name]
-    con.execute(f"CREATE OR REPLACE TABLE {name} ({', '.join(f'{column.name} {column.type}' for column in table.columns)})")
+    con.execute(
+        f"CREATE OR REPLACE TABLE {name} ({', '.join(f'{column.name} {column.type}' for column in table.columns)})"
+    )
     values = [
-        [json.dumps(row[c.name], sort_keys=True) if c.type == "JSON" and row.get(c.name) is not None else row.get(c.name) for c in table.columns]
+        [
+            json.dumps(row[c.name], sort_keys=True)
+            if c.type == "JSON" and row.get(c.name) is not None
+            else row.get(c.name)
+            for c in table.columns
+        ]
         for row in rows
     ]
     if values:
@@ -105,9 +120,17 @@ def _exclusions(con: duckdb.DuckDBPyConnection, churn: str) -> None:
 
 
 def export(
-    con: duckdb.DuckDBPyConnection, target: Path, outcome: Outcome, churn: ChurnOutcome, previous: PreviousRun | None, progress: Progress,
+    con: duckdb.DuckDBPyConnection,
+    target: Path,
+    outcome: Outcome,
+    churn: ChurnOutcome,
+    previous: PreviousRun | None,
+    progress: Progress,
 ) -> tuple[list[PublishedTable], dict[str, str]]:
-    """Write every published table to Parquet under ``target``. Returns them and the content digest of each month of events."""
+    """Write every published table to Parquet under ``target``.
+
+    Returns them and the content digest of each month of events.
+    """
     insert_rows(con, "evaluation", outcome.evaluation)
     insert_rows(con, "training_jobs", outcome.jobs)
     _exclusions(con, churn.exclusions)
@@ -146,7 +169,9 @@ def promote(desk: Desk, run_id: str, lease: Lease, *, who: str, serve: bool = Tr
 
 
 def rollback(desk: Desk, run_id: str, lease: Lease, *, who: str) -> None:
-    """Serve an older kept run again: its files are verified first, then the pointer moves in one journal transaction."""
+    """Serve an older kept run again: its files are verified first, then the pointer moves in one journal
+    transaction.
+    """
     manifest = runs.verify(desk.layout.run(run_id))
     desk.journal.promote(run_id, manifest.identity.journal_seq, who, "rollback", lease=lease)
     refresh(desk)
@@ -172,15 +197,17 @@ def differences(one: Manifest, other: Manifest) -> list[str]:
     tables = {table.name: table.digests for table in one.tables}
     others = {table.name: table.digests for table in other.tables}
     names = [name for name in sorted(tables.keys() | others.keys()) if tables.get(name) != others.get(name)]
-    return names + [name for name in sorted(one.files.keys() | other.files.keys()) if one.files.get(name) != other.files.get(name)]
+    return names + [
+        name for name in sorted(one.files.keys() | other.files.keys()) if one.files.get(name) != other.files.get(name)
+    ]
 
 
 def refresh(desk: Desk) -> None:
     """Point the analysts' views at what is kept, then remove what no view has named since the last refresh.
 
-    Removal takes two refreshes: a run first leaves the views and only at the next one the disk, so that an analyst who opened
-    the views yesterday still finds every file they name. Raises ``StorageError``; the run that is served goes on being served, and the
-    next night, or a rollback, makes up for it (``renew_views``).
+    Removal takes two refreshes: a run first leaves the views and only at the next one the disk, so that an analyst who
+    opened the views yesterday still finds every file they name. Raises ``StorageError``; the run that is served goes on
+    being served, and the next night, or a rollback, makes up for it (``renew_views``).
     """
     pointer = desk.journal.pointer()
     if pointer is None:
@@ -190,7 +217,10 @@ def refresh(desk: Desk) -> None:
     kept, unreadable = _kept(desk, status)
     shown = _to_show(desk, kept, pointer.run_id)
     if pointer.run_id not in {manifest.run_id for manifest in shown}:
-        raise StorageError(f"run {pointer.run_id}, which is served, cannot be read from disk", hint="nightloom rollback, or nightloom run --force")
+        raise StorageError(
+            f"run {pointer.run_id}, which is served, cannot be read from disk",
+            hint="nightloom rollback, or nightloom run --force",
+        )
     analytics.refresh(desk.layout, pointer.run_id, shown)
     for run_id in sorted(leaving):
         runs.remove(desk.layout, run_id)
@@ -202,7 +232,8 @@ def refresh(desk: Desk) -> None:
 
 
 def renew_views(desk: Desk) -> bool:
-    """Refresh the analysts' views when they are missing, cannot be read, or do not name the runs they should; returns whether they were.
+    """Refresh the analysts' views when they are missing, cannot be read, or do not name the runs they should; returns
+    whether they were.
 
     That happens when a night or a rollback died, or ran out of disk, right after it moved the pointer.
     """
@@ -220,10 +251,14 @@ def renew_views(desk: Desk) -> bool:
 
 
 def _kept(desk: Desk, status: Mapping[str, str]) -> tuple[list[Manifest], tuple[str, ...]]:
-    """Manifests of the complete runs, oldest first, and the names of those that cannot be read: they are left out, and it is said."""
+    """Manifests of the complete runs, oldest first, and the names of those that cannot be read: they are left out,
+    and it is said.
+    """
     kept, unreadable = runs.kept(desk.layout)
     for name in unreadable:
-        desk.progress.step("views", 0, 1, f"run {name} cannot be read and is left out; nightloom runs verify {name} says why")
+        desk.progress.step(
+            "views", 0, 1, f"run {name} cannot be read and is left out; nightloom runs verify {name} says why"
+        )
     return [manifest for manifest in kept if status.get(manifest.run_id) in COMPLETE], unreadable
 
 
@@ -233,6 +268,11 @@ def _to_show(desk: Desk, kept: list[Manifest], current: str) -> list[Manifest]:
 
 
 def expired(desk: Desk, kept: set[str], current: str) -> set[str]:
-    """Promoted runs beyond the newest ``keep_runs``, by their last promotion. Backfilled runs stay until an operator removes them."""
-    newest_first = list(dict.fromkeys(promotion.run_id for promotion in desk.journal.promotions() if promotion.run_id in kept))
+    """Promoted runs beyond the newest ``keep_runs``, by their last promotion.
+
+    Backfilled runs stay until an operator removes them.
+    """
+    newest_first = list(
+        dict.fromkeys(promotion.run_id for promotion in desk.journal.promotions() if promotion.run_id in kept)
+    )
     return set(newest_first[desk.settings.pipeline.keep_runs :]) - {current}

@@ -83,20 +83,25 @@ def list_held(layout: Layout, settings: Settings, *, everything: bool = False) -
     """What is held back, by load and rule; ``everything`` adds what was resolved."""
     with warehouse.open_warehouse(layout, settings.pipeline, read_only=True) as con:
         rows = con.execute(
-            "SELECT load_id, entity, any_value(file), rule, column_name, count(*), count(*) FILTER (resolved_at IS NULL), min(line), "
+            "SELECT load_id, entity, any_value(file), rule, column_name, count(*), count(*) FILTER (resolved_at IS "
+            "NULL), min(line), "
             f"min(ingested_at) FROM quarantine {'' if everything else 'WHERE resolved_at IS NULL'} "
             "GROUP BY load_id, entity, rule, column_name ORDER BY load_id, entity, rule, column_name"
         ).fetchall()
     return [Held(*row) for row in rows]
 
 
-def show_held(layout: Layout, settings: Settings, load_id: int, *, limit: int = 20, everything: bool = False) -> list[HeldRow]:
+def show_held(
+    layout: Layout, settings: Settings, load_id: int, *, limit: int = 20, everything: bool = False
+) -> list[HeldRow]:
     """Rows of one load by line; at most ``limit`` (0: all). Raises ``NotFound`` for a load that does not exist."""
     with warehouse.open_warehouse(layout, settings.pipeline, read_only=True) as con:
         _load_row(con, load_id)
         rows = con.execute(
-            "SELECT load_id, entity, file, line, column_name, value, rule, reason, raw, ingested_at, resolved_at FROM quarantine "
-            f"WHERE load_id = $load {'' if everything else 'AND resolved_at IS NULL'} ORDER BY line, entity, rule, column_name"
+            "SELECT load_id, entity, file, line, column_name, value, rule, reason, raw, ingested_at, resolved_at "
+            "FROM quarantine "
+            f"WHERE load_id = $load {'' if everything else 'AND resolved_at IS NULL'} "
+            "ORDER BY line, entity, rule, column_name"
             f"{f' LIMIT {int(limit)}' if limit else ''}",
             {"load": load_id},
         ).fetchall()
@@ -104,9 +109,11 @@ def show_held(layout: Layout, settings: Settings, load_id: int, *, limit: int = 
 
 
 def export_held(layout: Layout, settings: Settings, sources: Sequence[Source], load_id: int, target: Path) -> int:
-    """Write the open rows of a load to ``target`` in the layout of the original, to be repaired there and replayed; returns the records.
+    """Write the open rows of a load to ``target`` in the layout of the original, to be repaired there and replayed;
+    returns the records.
 
-    CSV keeps the original's delimiter and columns; JSON lines stay so; rows of a Parquet file are written as JSON lines.
+    CSV keeps the original's delimiter and columns; JSON lines stay so; rows of a Parquet file are written as JSON
+    lines.
     """
     with warehouse.open_warehouse(layout, settings.pipeline, read_only=True) as con:
         original = _original(layout, con, sources, load_id)
@@ -119,23 +126,41 @@ def export_held(layout: Layout, settings: Settings, sources: Sequence[Source], l
 
 
 def replay(
-    layout: Layout, settings: Settings, sources: Sequence[Source], now: datetime, *, load_id: int | None = None, file: Path | None = None
+    layout: Layout,
+    settings: Settings,
+    sources: Sequence[Source],
+    now: datetime,
+    *,
+    load_id: int | None = None,
+    file: Path | None = None,
 ) -> ReplayReport:
-    """Load held rows again: as they were delivered, under the definitions of today, or from a repaired ``file`` of one load.
+    """Load held rows again: as they were delivered, under the definitions of today, or from a repaired ``file`` of one
+    load.
 
-    The rows go on from the original load (its time, and the numbering of equal rows), so the warehouse ends as if the file had been
-    delivered right. With ``file`` all open rows of the load count as repaired by it; what is still wrong is held back under the
-    replay's own number. Without, rows that are still wrong stay where they are.
+    The rows go on from the original load (its time, and the numbering of equal rows), so the warehouse ends as if the
+    file had been delivered right. With ``file`` all open rows of the load count as repaired by it; what is still wrong
+    is held back under the replay's own number. Without, rows that are still wrong stay where they are.
     """
     if file is not None and load_id is None:
-        raise UsageError("a repaired file belongs to one load", hint="nightloom quarantine replay --load ID --file FILE")
+        raise UsageError(
+            "a repaired file belongs to one load", hint="nightloom quarantine replay --load ID --file FILE"
+        )
     layout.create()
     loads: list[FileLoad] = []
     with warehouse.open_warehouse(layout, settings.pipeline) as con:
         before = _open_rows(con)
-        chosen = [load_id] if load_id is not None else [int(row[0]) for row in con.execute(
-            "SELECT DISTINCT load_id FROM quarantine JOIN file_loads USING (load_id) WHERE resolved_at IS NULL AND status = 'loaded' "
-            "ORDER BY load_id").fetchall()]
+        chosen = (
+            [load_id]
+            if load_id is not None
+            else [
+                int(row[0])
+                for row in con.execute(
+                    "SELECT DISTINCT load_id FROM quarantine JOIN file_loads USING (load_id) WHERE resolved_at IS "
+                    "NULL AND status = 'loaded' "
+                    "ORDER BY load_id"
+                ).fetchall()
+            ]
+        )
         types = declared_event_types(settings, sources)
         for one in chosen:
             original = _original(layout, con, sources, one)
@@ -167,14 +192,21 @@ class _Records:
 
 
 def _replay_file(
-    layout: Layout, con: duckdb.DuckDBPyConnection, settings: Settings, types: frozenset[str], original: _Original, file: Path, now: datetime
+    layout: Layout,
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    types: frozenset[str],
+    original: _Original,
+    file: Path,
+    now: datetime,
 ) -> list[FileLoad]:
     if not file.is_file():
         raise NotFound(f"no such file: {file}")
     claimed = inbox.adopt(layout, file)
     content_hash = digest(claimed.path)
     again = con.execute(
-        "SELECT count(*) FROM file_loads WHERE replay_of = $load AND content_hash = $hash", {"load": original.load_id, "hash": content_hash}
+        "SELECT count(*) FROM file_loads WHERE replay_of = $load AND content_hash = $hash",
+        {"load": original.load_id, "hash": content_hash},
     ).fetchone()
     if again and again[0]:
         inbox.archive(layout, claimed, content_hash)
@@ -197,7 +229,12 @@ def _replay_file(
 
 
 def _replay_rows(
-    layout: Layout, con: duckdb.DuckDBPyConnection, settings: Settings, types: frozenset[str], original: _Original, now: datetime
+    layout: Layout,
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    types: frozenset[str],
+    original: _Original,
+    now: datetime,
 ) -> list[FileLoad]:
     records = _records(con, original, original.load_id, layout.scratch / "export")
     if not records.lines:
@@ -208,13 +245,21 @@ def _replay_rows(
     content_hash = digest(written)
 
     def finish(con: duckdb.DuckDBPyConnection, new: int) -> None:
-        failing = {int(row[0]) for row in con.execute("SELECT DISTINCT line FROM quarantine WHERE load_id = $load", {"load": new}).fetchall()}
+        failing = {
+            int(row[0])
+            for row in con.execute(
+                "SELECT DISTINCT line FROM quarantine WHERE load_id = $load", {"load": new}
+            ).fetchall()
+        }
         good = [line for line, copy in records.lines if copy not in failing]
         # What is still wrong is already in the quarantine, under the original.
         for table in ("quarantine", "pending_events"):
             con.execute(f"DELETE FROM {table} WHERE load_id = $load", {"load": new})
-        con.execute("UPDATE quarantine SET resolved_at = $now WHERE load_id = $load AND resolved_at IS NULL AND line IN (SELECT unnest($lines::BIGINT[]))",
-                    {"now": now, "load": original.load_id, "lines": good})
+        con.execute(
+            "UPDATE quarantine SET resolved_at = $now WHERE load_id = $load AND resolved_at IS NULL AND line IN "
+            "(SELECT unnest($lines::BIGINT[]))",
+            {"now": now, "load": original.load_id, "lines": good},
+        )
         con.execute("DELETE FROM pending_events WHERE load_id = $load AND line IN (SELECT unnest($lines::BIGINT[]))",
                     {"load": original.load_id, "lines": good})
 
@@ -238,20 +283,30 @@ def _continuation(original: _Original, finish: Any) -> Continuation:
 def _original(layout: Layout, con: duckdb.DuckDBPyConnection, sources: Sequence[Source], load_id: int) -> _Original:
     resource_name, file, content_hash, status, loaded_at = _load_row(con, load_id)
     if status != "loaded":
-        raise UsageError(f"load {load_id} is {status}: nothing of it was held back row by row", hint="repair the file and deliver it again")
+        raise UsageError(
+            f"load {load_id} is {status}: nothing of it was held back row by row",
+            hint="repair the file and deliver it again",
+        )
     path = inbox.archived(layout, content_hash)
     if path is None:
-        raise NotFound(f"the original of load {load_id} is not in the archive", hint="deliver the repaired rows as a new file")
+        raise NotFound(
+            f"the original of load {load_id} is not in the archive", hint="deliver the repaired rows as a new file"
+        )
     resource: Any = next((source for source in sources if source.name == resource_name), None)
     if resource is None and resource_name in ENTITIES:
         resource = resource_name
     if resource is None:
-        raise NotFound(f"the source mapping {resource_name!r} of load {load_id} is gone", hint="put it back into definitions/sources")
+        raise NotFound(
+            f"the source mapping {resource_name!r} of load {load_id} is gone",
+            hint="put it back into definitions/sources",
+        )
     delivery = Delivery(file, path, content_hash, resource)
     options = resource.read if isinstance(resource, Source) else ReadOptions()
     before = []
     for (earlier,) in con.execute(
-        "SELECT DISTINCT content_hash FROM file_loads WHERE replay_of = $load AND status = 'loaded' ORDER BY content_hash", {"load": load_id}
+        "SELECT DISTINCT content_hash FROM file_loads WHERE replay_of = $load AND status = 'loaded' ORDER BY "
+        "content_hash",
+        {"load": load_id},
     ).fetchall():
         kept = inbox.archived(layout, earlier)
         if kept is not None:
@@ -261,7 +316,9 @@ def _original(layout: Layout, con: duckdb.DuckDBPyConnection, sources: Sequence[
 
 def _load_row(con: duckdb.DuckDBPyConnection, load_id: int) -> tuple[str, str, str, str, datetime]:
     row = con.execute(
-        "SELECT resource, file, content_hash, status, loaded_at FROM file_loads WHERE load_id = $load ORDER BY entity LIMIT 1", {"load": load_id}
+        "SELECT resource, file, content_hash, status, loaded_at FROM file_loads WHERE load_id = $load "
+        "ORDER BY entity LIMIT 1",
+        {"load": load_id},
     ).fetchone()
     if row is None:
         raise NotFound(f"there is no load {load_id}", hint="nightloom quarantine list")
@@ -278,7 +335,8 @@ def _records(con: duckdb.DuckDBPyConnection, original: _Original, load_id: int, 
     whole = ", ".join(f"'{rule}'" for rule in _WHOLE_LINE)
     rows = con.execute(
         f"SELECT line, arg_min(raw, entity || rule), bool_or(rule IN ({whole})) FROM quarantine "
-        "WHERE load_id = $load AND resolved_at IS NULL AND raw IS NOT NULL GROUP BY line ORDER BY line", {"load": load_id}
+        "WHERE load_id = $load AND resolved_at IS NULL AND raw IS NOT NULL GROUP BY line ORDER BY line",
+        {"load": load_id},
     ).fetchall()
     out = io.StringIO(newline="")
     lines: list[tuple[int, int]] = []
@@ -290,7 +348,9 @@ def _records(con: duckdb.DuckDBPyConnection, original: _Original, load_id: int, 
             at += 1
         return _Records(out.getvalue().encode(), ".jsonl", tuple(lines))
     options = original.delivery.resource.read if isinstance(original.delivery.resource, Source) else ReadOptions()
-    required = layouts.REQUIRED[original.delivery.resource] if not isinstance(original.delivery.resource, Source) else ()
+    required = (
+        layouts.REQUIRED[original.delivery.resource] if not isinstance(original.delivery.resource, Source) else ()
+    )
     with plain_text(original.delivery.path, scratch) as plain:
         dialect, names = staging.header(con, plain, options, required)
     writer = csv.writer(out, delimiter=dialect.delimiter, quotechar=dialect.quote or '"', lineterminator="\n")

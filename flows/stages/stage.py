@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 
 
 def stage_run(
-    desk: Desk, target: Path, cut: Cut, outcome: Outcome, tables: list[PublishedTable], months: dict[str, str], checked: CheckOutcome,
+    desk: Desk,
+    target: Path,
+    cut: Cut,
+    outcome: Outcome,
+    tables: list[PublishedTable],
+    months: dict[str, str],
+    checked: CheckOutcome,
     previous: PreviousRun | None,
 ) -> Manifest:
-    """Build the serving pack, write the nightly report, then the manifest that digests everything; returns the manifest."""
+    """Build the serving pack, write the nightly report, then the manifest that digests everything; returns the
+    manifest.
+    """
     build_pack(target, desk.settings, desk.layout.scratch / f"{outcome.run_id}.pack", desk.progress)
     report(target, ReportFacts(
         run_id=outcome.run_id,
@@ -32,6 +40,8 @@ def stage_run(
         loads=tuple(load.as_dict() for load in outcome.ingest.loads) if outcome.ingest else (),
         checked=checked,
     ))
-    models = {job["algorithm"]: {key: job[key] for key in ("model", "status", "trained_by_run")} for job in outcome.jobs}
+    models = {
+        job["algorithm"]: {key: job[key] for key in ("model", "status", "trained_by_run")} for job in outcome.jobs
+    }
     notes = {"event_months": months, "events_before": cut.events_before, "rows": outcome.tables}
     return runs.write_manifest(target, outcome.run_id, desk.started, cut.identity, tables, models, notes)

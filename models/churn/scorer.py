@@ -67,7 +67,7 @@ class Sample:
         )
 
 
-class CannotFit(Exception):  # noqa: N818 (it is an answer, not a fault)
+class CannotFit(Exception):
     """A model cannot be fitted on these rows; the text says why."""
 
 

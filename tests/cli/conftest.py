@@ -90,7 +90,10 @@ def make_shop(home: Path) -> Shop:
 
 @pytest.fixture(scope="session")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, list[Answer]]:
-    """A shop after two nights, and what they said: the second one is served, the first one was before. Not to be changed."""
+    """A shop after two nights, and what they said: the second one is served, the first one was before.
+
+    Not to be changed.
+    """
     shop = make_shop(tmp_path_factory.mktemp("cli") / "shop")
     for entity in ("profiles", "items", "events"):
         shop.good("drop", *sorted((SAMPLE / entity).iterdir()), "--into", entity)

@@ -13,7 +13,9 @@ import pytest
 from tests.cli.conftest import REPOSITORY, SAMPLE, Answer, Shop, make_shop
 
 DOCUMENTED = dict(
-    re.findall(r"^\| `([a-z -]+)` \| (?:object|list) \| (.+?) \|$", (REPOSITORY / "docs/commands.md").read_text(), re.MULTILINE)
+    re.findall(
+        r"^\| `([a-z -]+)` \| (?:object|list) \| (.+?) \|$", (REPOSITORY / "docs/commands.md").read_text(), re.MULTILINE
+    )
 )
 
 pytestmark = pytest.mark.xdist_group("cli")
@@ -228,7 +230,9 @@ def test_two_workspaces_share_nothing(own: Shop, tmp_path: Path) -> None:
     settings = own.home / "definitions/workspaces/second/settings.toml"
     settings.write_text('[pipeline]\nas_of = "last_event"\n[ingest]\nsettle_seconds = 0.0\ncreate_profiles = true\n')
     events = tmp_path / "events.csv"
-    events.write_text("event_type,customer_id,created_at,event_properties>>item_id\ncharged,only-here,2026-01-02 03:04:05,i1\n")
+    events.write_text(
+        "event_type,customer_id,created_at,event_properties>>item_id\ncharged,only-here,2026-01-02 03:04:05,i1\n"
+    )
     own.good("drop", events, "--into", "events", "--workspace", "second")
     made = own.good("run", "--no-prefect", "--json", NIGHTLOOM_WORKSPACE="second").json
     assert made["made"] and made["tables"]["profiles"] == 1
@@ -266,7 +270,14 @@ def test_every_json_answer_is_documented_and_every_documented_one_exists() -> No
 
 @pytest.mark.parametrize("width", [80, 100, 160])
 def test_tables_fit_the_terminal(shop: Shop, width: int) -> None:
-    for command in (("runs",), ("runs", "show"), ("quarantine",), ("quarantine", "show", "1"), ("report",), ("keys", "list")):
+    for command in (
+        ("runs",),
+        ("runs", "show"),
+        ("quarantine",),
+        ("quarantine", "show", "1"),
+        ("report",),
+        ("keys", "list"),
+    ):
         lines = shop.good(*command, columns=width).out.splitlines()
         facts = [line for line in lines if re.match(r"(report|warehouse_digest|definitions_digest) ", line)]
         assert max(len(line) for line in lines if line not in facts) <= width, command

@@ -14,7 +14,9 @@ from flows.stages.ingest import ingest
 from store.layout import Layout
 
 
-def test_list_show_export_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_show_export_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "definitions").mkdir()
     monkeypatch.setenv("NIGHTLOOM_HOME", str(tmp_path))
     layout = Layout(tmp_path)

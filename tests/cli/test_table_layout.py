@@ -11,7 +11,12 @@ from cli.table import as_text, cells, lay_out, shorten
 
 COLUMNS = ("file", "rule", "rows", "what to do")
 ROWS = [
-    ("events/a-long-name-of-a-file-2026-06.csv.gz", "bad_type", 1234567, "seconds is a number; write one, or leave the cell empty"),
+    (
+        "events/a-long-name-of-a-file-2026-06.csv.gz",
+        "bad_type",
+        1234567,
+        "seconds is a number; write one, or leave the cell empty",
+    ),
     ("profiles/profiles.csv", "missing_required", 5, "customer_id is missing; fill it in"),
 ]
 
@@ -62,7 +67,10 @@ def test_a_shortened_text_fits_and_keeps_its_ends(text: str, width: int) -> None
         assert text.startswith(head) and text.endswith(tail)
 
 
-@given(st.lists(st.tuples(st.text("ab cé日"), st.integers(), st.text("xyz/ .")), min_size=1, max_size=5), st.integers(60, 200))
+@given(
+    st.lists(st.tuples(st.text("ab cé日"), st.integers(), st.text("xyz/ .")), min_size=1, max_size=5),
+    st.integers(60, 200),
+)
 def test_a_table_of_one_column_of_numbers_fits(rows: list[tuple[str, int, str]], width: int) -> None:
     lines = lay_out(("one", "number", "other"), rows, width, right=("number",))
     numbers = max(len(f"{row[1]:,}") for row in rows)

@@ -43,14 +43,18 @@ def test_your_own_data(tmp_path: Path) -> None:
         "HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "dropped data/inbox/events/events-2024-02.parquet" in done.stdout
     assert re.search(r"^published: r-\d{8}T\d{6}-\w+", done.stdout, re.MULTILINE)
     assert re.search(r"^serving +r-\d{8}T\d{6}-\w+", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))])
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))]
+)
 def test_commands_that_pages_name_exist(page: str) -> None:
     known = {name for name, _, _ in COMMANDS}
     named = set(re.findall(r"(?:^|`)nightloom ([a-z]+)", (REPOSITORY / page).read_text(encoding="utf-8"), re.MULTILINE))

@@ -53,7 +53,9 @@ def test_every_setting_is_documented_with_its_default(section: str) -> None:
 
 
 def test_the_tables_page_is_what_the_program_prints() -> None:
-    assert (DOCS / "tables.md").read_text(encoding="utf-8") == tables_page(), "run: nightloom reference > docs/tables.md"
+    assert (DOCS / "tables.md").read_text(encoding="utf-8") == tables_page(), (
+        "run: nightloom reference > docs/tables.md"
+    )
 
 
 def test_every_command_is_documented() -> None:
@@ -68,6 +70,10 @@ def test_every_metric_and_route_is_documented() -> None:
     metrics = set(re.findall(r'"(nightloom_\w+)"', source))
     assert metrics
     assert sorted(name for name in metrics if f"`{name}`" not in text) == []
-    routes = set(re.findall(r'@app\.(?:get|post)\("(/[^"{]*)', (DOCS.parent / "serving" / "routes.py").read_text(encoding="utf-8")))
+    routes = set(
+        re.findall(
+            r'@app\.(?:get|post)\("(/[^"{]*)', (DOCS.parent / "serving" / "routes.py").read_text(encoding="utf-8")
+        )
+    )
     assert len(routes) > 10
     assert sorted(route for route in routes if route not in text) == []

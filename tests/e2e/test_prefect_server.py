@@ -1,4 +1,6 @@
-"""A standing installation: Prefect's server, `prefect deploy --all`, a process worker, and the nightly deployment run by it."""
+"""A standing installation: Prefect's server, `prefect deploy --all`, a process worker, and the nightly deployment
+run by it.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +18,22 @@ from typing import Any
 import httpx
 import pytest
 
+from store.definitions import load_settings
 from store.journal import Journal
 from store.layout import Layout
-from store.definitions import load_settings
 
 HOME = Path(__file__).resolve().parents[2]
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 
 
 @contextmanager
-def background(arguments: list[str], environment: dict[str, str], folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def background(
+    arguments: list[str], environment: dict[str, str], folder: Path, log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
-        process = subprocess.Popen(arguments, env=environment, cwd=folder, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(
+            arguments, env=environment, cwd=folder, stdout=output, stderr=output, start_new_session=True
+        )
         try:
             yield process
         finally:
@@ -70,14 +76,22 @@ def test_the_nightly_deployment_runs_and_leaves_artifacts(tmp_path: Path) -> Non
         port = free.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api"
     environment = {
-        **os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": api, "NIGHTLOOM_HOME": str(home), "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_LOGGING_LEVEL": "INFO", "GIT_CEILING_DIRECTORIES": str(tmp_path),
+        **os.environ,
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_API_URL": api,
+        "NIGHTLOOM_HOME": str(home),
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "INFO",
+        "GIT_CEILING_DIRECTORIES": str(tmp_path),
     }
     log = tmp_path / "log"
     log.touch()
 
     def prefect(*arguments: str) -> str:
-        done = subprocess.run([PREFECT, "--no-prompt", *arguments], env=environment, cwd=home, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [PREFECT, "--no-prompt", *arguments], env=environment, cwd=home, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -97,14 +111,19 @@ def test_the_nightly_deployment_runs_and_leaves_artifacts(tmp_path: Path) -> Non
         assert deployments["ingest"]["schedules"][0]["schedule"]["interval"] == 900
 
         def scheduled() -> list[Any]:
-            flows = {"deployments": {"id": {"any_": [deployments["nightly"]["id"]]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+            flows = {
+                "deployments": {"id": {"any_": [deployments["nightly"]["id"]]}},
+                "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+            }
             return list(httpx.post(f"{api}/flow_runs/filter", json=flows).json())
 
         # The scheduler dies silently with a newer SQLAlchemy: a scheduled run must really appear.
         wait_for("a scheduled run", scheduled, 90, log)
         for deployment in deployments.values():
             httpx.post(f"{api}/deployments/{deployment['id']}/pause_deployment").raise_for_status()
-        run = httpx.post(f"{api}/deployments/{deployments['nightly']['id']}/create_flow_run", json={"state": {"type": "SCHEDULED"}}).json()
+        run = httpx.post(
+            f"{api}/deployments/{deployments['nightly']['id']}/create_flow_run", json={"state": {"type": "SCHEDULED"}}
+        ).json()
         with background([PREFECT, "worker", "start", "--pool", "nightloom"], environment, home, log):
 
             def ended() -> str:
@@ -114,7 +133,9 @@ def test_the_nightly_deployment_runs_and_leaves_artifacts(tmp_path: Path) -> Non
             assert wait_for("the night", ended, 300, log) == "COMPLETED", log.read_text()[-6000:]
         artifacts = {a["key"]: a for a in httpx.post(f"{api}/artifacts/filter", json={}).json()}
         tasks = {t["name"].rsplit("-", 1)[0] for t in httpx.post(f"{api}/task_runs/filter", json={}).json()}
-    assert {"nightloom-run", "nightloom-stages", "nightloom-files", "nightloom-training", "nightloom-report"} <= set(artifacts)
+    assert {"nightloom-run", "nightloom-stages", "nightloom-files", "nightloom-training", "nightloom-report"} <= set(
+        artifacts
+    )
     assert {"ingest", "build", "check", "precompute", "publish"} <= tasks
     with Journal.open(layout, load_settings(layout)) as journal:
         pointer = journal.pointer()

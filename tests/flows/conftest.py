@@ -40,7 +40,7 @@ def drop_sample(layout: Layout, entities: tuple[str, ...] = ("profiles", "items"
             shutil.copy(path, layout.inbox / entity / path.name)
 
 
-def run_night(home: Path, order: Order = Order()) -> Outcome:
+def run_night(home: Path, order: Order = Order()) -> Outcome:  # noqa: B008 - frozen
     with open_desk(home) as desk:
         return night(desk, order)
 

@@ -19,8 +19,15 @@ SETTINGS = Settings()
 
 
 def write(seq: int, **changes: Any) -> dict[str, Any]:
-    body = {"event_id": f"event_{seq}", "event_type": "view", "profile_id": "profile_x", "item_id": "sku-1", "created_at": "2024-05-01 10:00:00",
-            "properties": {"b": 1.5, "a": "x\"y", "item_id": "sku-1"}, **changes}
+    body = {
+        "event_id": f"event_{seq}",
+        "event_type": "view",
+        "profile_id": "profile_x",
+        "item_id": "sku-1",
+        "created_at": "2024-05-01 10:00:00",
+        "properties": {"b": 1.5, "a": 'x"y', "item_id": "sku-1"},
+        **changes,
+    }
     return {"seq": seq, "entity": "events", "body": json.dumps(body), "received_at": datetime(2026, 1, 1, 0, 0, seq)}
 
 
@@ -58,7 +65,9 @@ def test_known_events_and_other_writes_are_left_out(tmp_path: Path) -> None:
     journal = Journal([write(1), other, write(3, event_id="event_1"), write(4, created_at=None, properties=None)])
     report = drain(layout, SETTINGS, journal.between, 4)
     assert (report.rows, report.loaded, report.other) == (4, 2, 1)
-    assert rows(layout, "SELECT created_at, properties FROM events WHERE event_id = 'event_4'") == [(datetime(2026, 1, 1, 0, 0, 4), "{}")]
+    assert rows(layout, "SELECT created_at, properties FROM events WHERE event_id = 'event_4'") == [
+        (datetime(2026, 1, 1, 0, 0, 4), "{}")
+    ]
 
 
 def test_a_reader_that_dies_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Twenty kinds of planted defects: all found where they are, none invented, the rest loaded, and a repair ends where a clean load ends."""
+"""Twenty kinds of planted defects: all found where they are, none invented, the rest loaded, and a repair ends where
+a clean load ends.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,22 @@ from store.warehouse import open_warehouse, warehouse_digest
 NOW = datetime(2026, 1, 1)
 SETTINGS = Settings(ingest=Ingest(settle_seconds=0.0, event_types=("view",)))
 ROWS = 6000
-HEADER = ["event_type", "customer_id", "created_at", "event_properties>>item_id", "event_properties>>payment_method",
-          "event_properties>>seconds", "event_properties>>member", "event_properties>>channel", "event_properties>>note"]
+HEADER = [
+    "event_type",
+    "customer_id",
+    "created_at",
+    "event_properties>>item_id",
+    "event_properties>>payment_method",
+    "event_properties>>seconds",
+    "event_properties>>member",
+    "event_properties>>channel",
+    "event_properties>>note",
+]
 ITEM, SECONDS, MEMBER, CHANNEL = HEADER[3], HEADER[5], HEADER[6], HEADER[7]
 
 Row = list[str]
-# Each defect: how it changes a good row, and the (column, rule) it breaks; text defects change the written line instead.
+# Each defect: how it changes a good row, and the (column, rule) it breaks; text defects change the written line
+# instead.
 CELL_DEFECTS: dict[str, tuple[Callable[[Row], Row], tuple[str, str]]] = {
     "no type": (lambda r: ["", *r[1:]], ("event_type", "missing_required")),
     "null type": (lambda r: [" null ", *r[1:]], ("event_type", "missing_required")),
@@ -41,7 +53,10 @@ CELL_DEFECTS: dict[str, tuple[Callable[[Row], Row], tuple[str, str]]] = {
     "another order of the date": (lambda r: [*r[:2], "01/05/2024 10:00", *r[3:]], ("created_at", "bad_timestamp")),
     "far future": (lambda r: [*r[:2], "2199-01-01 00:00:00", *r[3:]], ("created_at", "future_timestamp")),
     "charged without item": (lambda r: ["charged", *r[1:3], "--", "visa", "", "", "", ""], (ITEM, "missing_property")),
-    "complaint without channel": (lambda r: ["complaint", *r[1:3], "", "", "", "", "", "x"], (CHANNEL, "missing_property")),
+    "complaint without channel": (
+        lambda r: ["complaint", *r[1:3], "", "", "", "", "", "x"],
+        (CHANNEL, "missing_property"),
+    ),
     "word for a number": (lambda r: ["view", *r[1:3], "sku-1", "", "soon", "true", "", ""], (SECONDS, "bad_type")),
     "decimal comma": (lambda r: ["view", *r[1:3], "sku-1", "", "3,5", "true", "", ""], (SECONDS, "bad_type")),
     "word for a boolean": (lambda r: ["view", *r[1:3], "sku-1", "", "3", "maybe", "", ""], (MEMBER, "bad_type")),
@@ -61,7 +76,17 @@ def good_row(rng: random.Random) -> Row:
     when = f"2024-{rng.randrange(1, 13):02}-{rng.randrange(1, 28):02} {rng.randrange(24):02}:{rng.randrange(60):02}:00"
     note = rng.choice(["", "", "plain", "two\nlines", 'say ""hi""', "a, b", "three\n\nlines, \"q\"", '6" nails'])
     if kind == "view":
-        return [kind, customer, when, f"sku-{rng.randrange(50)}", "", str(rng.randrange(900)), rng.choice(["true", "false"]), "", note]
+        return [
+            kind,
+            customer,
+            when,
+            f"sku-{rng.randrange(50)}",
+            "",
+            str(rng.randrange(900)),
+            rng.choice(["true", "false"]),
+            "",
+            note,
+        ]
     if kind == "charged":
         return [kind, customer, when, f"sku-{rng.randrange(50)}", rng.choice(["visa", ""]), "", "", "", note]
     return [kind, customer, when, "", "", "", "", "mail", note]
@@ -73,11 +98,17 @@ def line_of(row: Row, terminator: str) -> str:
     return out.getvalue().removesuffix("\n") + terminator
 
 
-def make_file(seed: int, terminator: str, blank_lines: bool) -> tuple[bytes, bytes, set[tuple[int, str, str]], list[int]]:
-    """The damaged file, the same file repaired, what must be found (line, column, rule), and which records are damaged."""
+def make_file(
+    seed: int, terminator: str, blank_lines: bool
+) -> tuple[bytes, bytes, set[tuple[int, str, str]], list[int]]:
+    """The damaged file, the same file repaired, what must be found (line, column, rule), and which records are
+    damaged.
+    """
     rng = random.Random(seed)
     kinds = [*CELL_DEFECTS, *LINE_DEFECTS]
-    planted = {at: kinds[at_kind % len(kinds)] for at_kind, at in enumerate(sorted(rng.sample(range(ROWS), ROWS // 50)))}
+    planted = {
+        at: kinds[at_kind % len(kinds)] for at_kind, at in enumerate(sorted(rng.sample(range(ROWS), ROWS // 50)))
+    }
     damaged, repaired, expected, line = [line_of(HEADER, terminator)], [line_of(HEADER, terminator)], set(), 2
     for at in range(ROWS):
         if blank_lines and rng.random() < 0.01:
@@ -116,7 +147,9 @@ def digest_of(layout: Layout) -> str:
 
 
 @pytest.mark.parametrize(("seed", "terminator", "blank"), [(1, "\n", False), (2, "\r\n", False), (3, "\n", True)])
-def test_defects_are_found_where_they_are_and_repair_ends_clean(tmp_path: Path, seed: int, terminator: str, blank: bool) -> None:
+def test_defects_are_found_where_they_are_and_repair_ends_clean(
+    tmp_path: Path, seed: int, terminator: str, blank: bool
+) -> None:
     assert len(CELL_DEFECTS) + len(LINE_DEFECTS) >= 20
     damaged, repaired, expected, planted = make_file(seed, terminator, blank)
     layout = workspace(tmp_path / "dirty")

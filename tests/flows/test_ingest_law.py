@@ -23,12 +23,32 @@ NOW = datetime(2026, 1, 1)
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
 SETTINGS = Settings(ingest=Ingest(settle_seconds=0.0, event_types=("view",)))
 COLUMNS = {
-    "profiles": {"customer_id": "VARCHAR", "has_charged": "BOOLEAN", "status": "VARCHAR", "profile_data>>age": "DOUBLE",
-                 "profile_data>>plan": "VARCHAR", "platform_info>>beta": "BOOLEAN"},
-    "items": {"item_id": "VARCHAR", "item_category": "VARCHAR", "item_name": "VARCHAR", "item_description": "VARCHAR", "item_price": "BIGINT",
-              "weight": "DOUBLE", "color": "VARCHAR"},
-    "events": {"event_type": "VARCHAR", "customer_id": "VARCHAR", "created_at": "TIMESTAMP", "event_properties>>item_id": "VARCHAR",
-               "event_properties>>payment_method": "VARCHAR", "event_properties>>seconds": "BIGINT", "event_properties>>note": "VARCHAR"},
+    "profiles": {
+        "customer_id": "VARCHAR",
+        "has_charged": "BOOLEAN",
+        "status": "VARCHAR",
+        "profile_data>>age": "DOUBLE",
+        "profile_data>>plan": "VARCHAR",
+        "platform_info>>beta": "BOOLEAN",
+    },
+    "items": {
+        "item_id": "VARCHAR",
+        "item_category": "VARCHAR",
+        "item_name": "VARCHAR",
+        "item_description": "VARCHAR",
+        "item_price": "BIGINT",
+        "weight": "DOUBLE",
+        "color": "VARCHAR",
+    },
+    "events": {
+        "event_type": "VARCHAR",
+        "customer_id": "VARCHAR",
+        "created_at": "TIMESTAMP",
+        "event_properties>>item_id": "VARCHAR",
+        "event_properties>>payment_method": "VARCHAR",
+        "event_properties>>seconds": "BIGINT",
+        "event_properties>>note": "VARCHAR",
+    },
 }
 # One row of each kind of value fixes the types in every file.
 FIRST = {
@@ -43,16 +63,33 @@ ITEM = st.sampled_from([f"sku-{n}" for n in range(5)])
 TIME = st.integers(0, 50).map(lambda minutes: datetime(2024, 5, 1) + timedelta(minutes=minutes))
 PROFILES = st.lists(st.tuples(CUSTOMER, st.booleans(), st.sampled_from(["active", "inactive", None]), NUMBER, TEXT,
                               st.sampled_from([True, False, None])), max_size=6)
-ITEMS = st.lists(st.tuples(ITEM, st.just("toys"), st.sampled_from(["n1", "n2"]), st.just("d"), st.sampled_from([0, 100, 250]), NUMBER, TEXT),
-                 max_size=6)
-EVENTS = st.lists(st.tuples(st.sampled_from(["view", "charged"]), CUSTOMER, TIME, ITEM, st.sampled_from(["visa", None]), st.sampled_from([0, 7, -3, None]), TEXT), max_size=14)
+ITEMS = st.lists(
+    st.tuples(
+        ITEM, st.just("toys"), st.sampled_from(["n1", "n2"]), st.just("d"), st.sampled_from([0, 100, 250]), NUMBER, TEXT
+    ),
+    max_size=6,
+)
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["view", "charged"]),
+        CUSTOMER,
+        TIME,
+        ITEM,
+        st.sampled_from(["visa", None]),
+        st.sampled_from([0, 7, -3, None]),
+        TEXT,
+    ),
+    max_size=14,
+)
 
 
 def write(folder: Path, entity: str, name: str, rows: list[tuple[object, ...]], format: str) -> None:
     """One file of rows in one format, the types fixed by its first row."""
     columns = COLUMNS[entity]
     with duckdb.connect() as con:
-        con.execute(f"CREATE TABLE t ({', '.join(f'{chr(34)}{name}{chr(34)} {kind}' for name, kind in columns.items())})")
+        con.execute(
+            f"CREATE TABLE t ({', '.join(f'{chr(34)}{name}{chr(34)} {kind}' for name, kind in columns.items())})"
+        )
         con.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", rows)
         path = folder / entity / f"{name}.{format}"
         if format == "csv":
@@ -72,7 +109,9 @@ def groups(rows: list[tuple[object, ...]], key: int | None) -> list[list[tuple[o
 
 
 def load(rows: dict[str, list[tuple[object, ...]]], rng: random.Random, *, files: int, nights: int) -> tuple[str, int]:
-    """Digest and held rows after loading the rows in ``files`` files per entity, in random order, over ``nights`` ingests."""
+    """Digest and held rows after loading the rows in ``files`` files per entity, in random order, over ``nights``
+    ingests.
+    """
     with tempfile.TemporaryDirectory() as home:
         layout = Layout(Path(home))
         layout.create()
@@ -88,13 +127,22 @@ def load(rows: dict[str, list[tuple[object, ...]]], rng: random.Random, *, files
         share = -(-len(deliveries) // nights)
         for night in range(nights):
             for at, (entity, part) in enumerate(deliveries[night * share : (night + 1) * share]):
-                write(layout.inbox, entity, f"{rng.randrange(10**6)}-{night}-{at}", part, rng.choice(["csv", "jsonl", "parquet"]))
+                write(
+                    layout.inbox,
+                    entity,
+                    f"{rng.randrange(10**6)}-{night}-{at}",
+                    part,
+                    rng.choice(["csv", "jsonl", "parquet"]),
+                )
             report = ingest(layout, SETTINGS, (), NOW)
             assert all(one.status in ("loaded", "duplicate") for one in report.loads), report.loads
         with open_warehouse(layout, SETTINGS.pipeline) as con:
-            held = con.execute("SELECT count(*) FROM quarantine WHERE resolved_at IS NULL AND rule <> 'duplicate_in_file'").fetchone()
+            held = con.execute(
+                "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL AND rule <> 'duplicate_in_file'"
+            ).fetchone()
             ids = con.execute(
-                "SELECT (SELECT count(*) - count(DISTINCT event_id) FROM events), (SELECT count(*) - count(DISTINCT item_id) FROM items), "
+                "SELECT (SELECT count(*) - count(DISTINCT event_id) FROM events), (SELECT count(*) - count(DISTINCT "
+                "item_id) FROM items), "
                 "(SELECT count(*) - count(DISTINCT profile_id) FROM profiles)"
             ).fetchone()
             assert ids == (0, 0, 0)
@@ -130,9 +178,17 @@ entities:
     where: amount > 0
 """
 SALES = st.lists(
-    st.tuples(st.sampled_from(["1", "2", "3", None]), st.sampled_from(["a", "b"]), st.sampled_from(["A", "B", None]), st.sampled_from([1.0, 2.5, -1.0]),
-              TIME, st.sampled_from(["x|y", "x", None]), st.sampled_from(["Rome", "Oslo", None])),
-    min_size=1, max_size=15,
+    st.tuples(
+        st.sampled_from(["1", "2", "3", None]),
+        st.sampled_from(["a", "b"]),
+        st.sampled_from(["A", "B", None]),
+        st.sampled_from([1.0, 2.5, -1.0]),
+        TIME,
+        st.sampled_from(["x|y", "x", None]),
+        st.sampled_from(["Rome", "Oslo", None]),
+    ),
+    min_size=1,
+    max_size=15,
 )
 
 
@@ -142,7 +198,15 @@ def test_a_mapped_file_may_be_split_and_shuffled(sales: list, seed: int) -> None
     parsed = parse_source(yaml.safe_load(SOURCE), "shop.yaml")
     assert parsed.source is not None, parsed.problems
     rng = random.Random(seed)
-    columns = {"customer": "VARCHAR", "sku": "VARCHAR", "title": "VARCHAR", "amount": "DOUBLE", "sold": "TIMESTAMP", "tags": "VARCHAR", "city": "VARCHAR"}
+    columns = {
+        "customer": "VARCHAR",
+        "sku": "VARCHAR",
+        "title": "VARCHAR",
+        "amount": "DOUBLE",
+        "sold": "TIMESTAMP",
+        "tags": "VARCHAR",
+        "city": "VARCHAR",
+    }
 
     def digest(files: int, format: str) -> str:
         with tempfile.TemporaryDirectory() as home, duckdb.connect() as con:
@@ -155,7 +219,9 @@ def test_a_mapped_file_may_be_split_and_shuffled(sales: list, seed: int) -> None
             for piece in pieces:
                 rng.choice(parts).extend(piece)
             for at, part in enumerate(part for part in parts if part):
-                con.execute(f"CREATE OR REPLACE TABLE t ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+                con.execute(
+                    f"CREATE OR REPLACE TABLE t ({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
+                )
                 con.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?, ?)", part)
                 con.execute(f"COPY t TO '{layout.inbox}/shop/{at}.{format}'")
             report = ingest(layout, SETTINGS, [parsed.source], NOW)  # type: ignore[list-item]

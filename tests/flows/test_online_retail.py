@@ -1,4 +1,6 @@
-"""The first real data set through its mapping: every row accounted for, and the same warehouse however it is delivered."""
+"""The first real data set through its mapping: every row accounted for, and the same warehouse however it is
+delivered.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,11 @@ DATA = ROOT.parent / "shared" / "data" / "online_retail_ii" / "transactions.parq
 NOW = datetime(2026, 1, 1)
 SETTINGS = Settings(ingest=Ingest(settle_seconds=0.0))
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.skipif(not (ROOT.parent / "shared").exists(), reason="no data beside the project")]
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT.parent / "shared").exists(), reason="no data beside the project"),
+]
 
 
 def source() -> Source:
@@ -51,14 +57,22 @@ def load(home: Path, deliver: Callable[[Path], None]) -> tuple[str, IngestReport
 def test_every_row_is_accounted_for_and_delivery_does_not_matter(tmp_path: Path) -> None:
     with duckdb.connect() as con:
         rows = con.execute(f"SELECT count(*) FROM '{DATA}'").fetchall()[0][0]
-        months = [month for (month,) in con.execute(f"SELECT DISTINCT strftime(InvoiceDate, '%Y-%m') FROM '{DATA}' ORDER BY 1").fetchall()]
+        months = [
+            month
+            for (month,) in con.execute(
+                f"SELECT DISTINCT strftime(InvoiceDate, '%Y-%m') FROM '{DATA}' ORDER BY 1"
+            ).fetchall()
+        ]
         assert len(months) == 25
         order = list(months)
         random.Random(5).shuffle(order)
 
         def pieces(folder: Path) -> None:
             for at, month in enumerate(order):
-                con.execute(f"COPY (SELECT * FROM '{DATA}' WHERE strftime(InvoiceDate, '%Y-%m') = '{month}') TO '{folder}/{at:02}.parquet'")
+                con.execute(
+                    f"COPY (SELECT * FROM '{DATA}' WHERE strftime(InvoiceDate, '%Y-%m') = '{month}') TO "
+                    f"'{folder}/{at:02}.parquet'"
+                )
 
         digest, report, layout = load(tmp_path / "whole", lambda folder: shutil.copy(DATA, folder / "all.parquet"))
         assert [one.rows_in for one in report.loads] == [rows] * 3
@@ -71,12 +85,23 @@ def test_every_row_is_accounted_for_and_delivery_does_not_matter(tmp_path: Path)
             assert warehouse_digest(opened) == digest
             types = dict(opened.execute("SELECT event_type, count(*) FROM events GROUP BY 1").fetchall())
             skipped = opened.execute("SELECT sum(rows) FROM load_skips").fetchall()[0][0]
-            negative = opened.execute("SELECT count(*) FROM items WHERE item_price <= 0 OR item_description IS NULL").fetchall()[0][0]
+            negative = opened.execute(
+                "SELECT count(*) FROM items WHERE item_price <= 0 OR item_description IS NULL"
+            ).fetchall()[0][0]
         assert set(types) == {"charged", "returned"}
         assert sum(types.values()) == next(one.rows_loaded for one in report.loads if one.entity == "events")
         assert skipped == sum(one.rows_skipped for one in report.loads)
         assert negative == 0
         assert load(tmp_path / "pieces", pieces)[0] == digest
-        assert load(tmp_path / "csv", lambda folder: con.execute(f"COPY (FROM '{DATA}') TO '{folder}/all.csv' (HEADER true)") and None)[0] == digest
+        assert (
+            load(
+                tmp_path / "csv",
+                lambda folder: con.execute(f"COPY (FROM '{DATA}') TO '{folder}/all.csv' (HEADER true)") and None,
+            )[0]
+            == digest
+        )
         shuffled = f"COPY (FROM '{DATA}' ORDER BY hash(InvoiceNo || StockCode || Quantity)) TO"
-        assert load(tmp_path / "shuffled", lambda folder: con.execute(f"{shuffled} '{folder}/all.parquet'") and None)[0] == digest
+        assert (
+            load(tmp_path / "shuffled", lambda folder: con.execute(f"{shuffled} '{folder}/all.parquet'") and None)[0]
+            == digest
+        )

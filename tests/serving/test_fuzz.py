@@ -1,4 +1,6 @@
-"""Some hundred made-up requests, good and bad, against the endpoint on a real port (``benchmarks/fuzz.py`` asks thousands)."""
+"""Some hundred made-up requests, good and bad, against the endpoint on a real port (``benchmarks/fuzz.py`` asks
+thousands).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def test_no_request_breaks_the_endpoint_or_gets_an_answer_of_another_shape(works
 def test_what_must_not_be_is_found() -> None:
     findings = Findings()
     findings.judge("GET /a", "", 500, "application/json", b'{"error":{}}')
-    findings.judge("GET /b", "", 404, "application/json", b'{"error":{"code":"x"},"run_id":1,"as_of":1,"age_seconds":1}')
+    findings.judge(
+        "GET /b", "", 404, "application/json", b'{"error":{"code":"x"},"run_id":1,"as_of":1,"age_seconds":1}'
+    )
     findings.judge("GET /c", "", 200, "application/json", b"{}")
     findings.judge("GET /d", "", 200, "application/json", b'{"run_id":1,"as_of":1,"age_seconds":1}')
     assert len(findings.faults) == 4 and not any("/d" in fault for fault in findings.faults)

@@ -44,7 +44,15 @@ def test_all_problems_of_all_files_are_reported_together(layout: Layout) -> None
     with pytest.raises(DefinitionError) as caught:
         load(layout)
     text = str(caught.value)
-    for part in ("'threds'", "did you mean 'threads'", "'threshold'", "did you mean 'thresholds'", "'surving'", "features.yaml:1", "broken.yaml:2"):
+    for part in (
+        "'threds'",
+        "did you mean 'threads'",
+        "'threshold'",
+        "did you mean 'thresholds'",
+        "'surving'",
+        "features.yaml:1",
+        "broken.yaml:2",
+    ):
         assert part in text, part
 
 

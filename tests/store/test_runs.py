@@ -29,27 +29,42 @@ def workbench(threads: int = 2) -> duckdb.DuckDBPyConnection:
     """A workbench with every published table: a few rows where the tests look, empty otherwise."""
     con = duckdb.connect(config={"threads": threads})
     for table in TABLES:
-        con.execute(f"CREATE TABLE {table.name} ({', '.join(f'{column.name} {column.type}' for column in table.columns)})")
+        con.execute(
+            f"CREATE TABLE {table.name} ({', '.join(f'{column.name} {column.type}' for column in table.columns)})"
+        )
     con.execute(
-        "INSERT INTO items BY NAME SELECT 'i' || n AS item_id, n::INTEGER AS item_index, 'name ' || n AS item_name, 100 * n AS item_price, "
+        "INSERT INTO items BY NAME SELECT 'i' || n AS item_id, n::INTEGER AS item_index, 'name ' || n AS item_name, "
+        "100 * n AS item_price, "
         "'active' AS status FROM range(300000) AS t(n)"
     )
     con.execute(
         "INSERT INTO events BY NAME SELECT 'e' || n AS event_id, 'charged' AS event_type, 'p' || n % 50 AS profile_id, "
         "TIMESTAMP '2024-01-01' + to_hours(n) AS created_at, '{}' AS properties FROM range(3000) AS t(n)"
     )
-    con.execute("INSERT INTO churn BY NAME SELECT 'p' || n AS profile_id, n / 10.0 AS churn_score FROM range(5) AS t(n)")
-    con.execute("INSERT INTO recommendation_lists BY NAME SELECT 'p1' AS profile_id, ['i3', 'i1'] AS item_ids, [0.5, 0.25]::FLOAT[] AS scores")
+    con.execute(
+        "INSERT INTO churn BY NAME SELECT 'p' || n AS profile_id, n / 10.0 AS churn_score FROM range(5) AS t(n)"
+    )
+    con.execute(
+        "INSERT INTO recommendation_lists BY NAME SELECT 'p1' AS profile_id, ['i3', 'i1'] AS item_ids, [0.5, "
+        "0.25]::FLOAT[] AS scores"
+    )
     return con
 
 
-def stage(layout: Layout, con: duckdb.DuckDBPyConnection, identity: Identity = IDENTITY, previous: tuple[Path, Manifest] | None = None) -> Path:
+def stage(
+    layout: Layout,
+    con: duckdb.DuckDBPyConnection,
+    identity: Identity = IDENTITY,
+    previous: tuple[Path, Manifest] | None = None,
+) -> Path:
     folder = runs.stage(layout, runs.run_id_of(identity))
     (folder / "models" / "m").mkdir()
     (folder / "models" / "m" / "card.json").write_text("{}")
     events, months = export_events(con, folder, previous)
     tables = [export_table(con, table.name, folder) for table in TABLES if table.name != "events"]
-    runs.write_manifest(folder, folder.name, datetime(2024, 7, 1), identity, [*tables, events], {}, {"event_months": months})
+    runs.write_manifest(
+        folder, folder.name, datetime(2024, 7, 1), identity, [*tables, events], {}, {"event_months": months}
+    )
     return folder
 
 
@@ -90,16 +105,26 @@ def test_a_damaged_file_is_found(layout: Layout, harm: str, victim: str) -> None
 
 def test_identity_decides_the_name() -> None:
     assert runs.run_id_of(IDENTITY) == runs.run_id_of(replace(IDENTITY))
-    changed = [replace(IDENTITY, **{field: value}) for field, value in {
-        "as_of": "2024-07-02T00:00:00", "journal_seq": 8, "warehouse_digest": "x", "definitions_digest": "x", "code_version": "x", "seed": 1,
-    }.items()]
+    changed = [
+        replace(IDENTITY, **{field: value})
+        for field, value in {
+            "as_of": "2024-07-02T00:00:00",
+            "journal_seq": 8,
+            "warehouse_digest": "x",
+            "definitions_digest": "x",
+            "code_version": "x",
+            "seed": 1,
+        }.items()
+    ]
     assert len({runs.run_id_of(identity) for identity in [IDENTITY, *changed]}) == 7
 
 
 def test_unchanged_months_are_linked_and_changed_ones_written(layout: Layout) -> None:
     con = workbench()
     first = runs.settle(layout, stage(layout, con))
-    con.execute("UPDATE events SET event_type = 'returned' WHERE created_at >= '2024-03-01' AND created_at < '2024-03-02'")
+    con.execute(
+        "UPDATE events SET event_type = 'returned' WHERE created_at >= '2024-03-01' AND created_at < '2024-03-02'"
+    )
     second = stage(layout, con, replace(IDENTITY, seed=1), (first, runs.read_manifest(first)))
 
     def inode(folder: Path, month: str) -> int:
@@ -139,12 +164,21 @@ def test_analysts_see_the_current_run_the_history_and_what_changed(layout: Layou
     analytics.refresh(layout, second.name, runs.kept(layout)[0])
     with duckdb.connect(str(layout.analytics), read_only=True) as views:
         assert views.execute("SELECT DISTINCT run_id FROM churn").fetchall() == [(second.name,)]
-        assert views.execute("SELECT run_id, count(*) FROM history.churn GROUP BY 1 ORDER BY 2").fetchall() == [(second.name, 4), (first.name, 5)]
-        assert views.execute("SELECT rank, item_id, score FROM recommendations ORDER BY rank").fetchall() == [(1, "i3", 0.5), (2, "i9", 0.25)]
+        assert views.execute("SELECT run_id, count(*) FROM history.churn GROUP BY 1 ORDER BY 2").fetchall() == [
+            (second.name, 4),
+            (first.name, 5),
+        ]
+        assert views.execute("SELECT rank, item_id, score FROM recommendations ORDER BY rank").fetchall() == [
+            (1, "i3", 0.5),
+            (2, "i9", 0.25),
+        ]
         changes = views.execute("SELECT profile_id, score_before, score_now FROM churn_changes ORDER BY 1").fetchall()
         assert changes == [("p2", 0.2, 0.9), ("p3", 0.3, None)]
         assert views.execute("SELECT entered, left_out FROM recommendation_changes").fetchall() == [(["i9"], ["i1"])]
-        assert views.execute("SELECT run_id, current FROM runs ORDER BY as_of").fetchall() == [(first.name, False), (second.name, True)]
+        assert views.execute("SELECT run_id, current FROM runs ORDER BY as_of").fetchall() == [
+            (first.name, False),
+            (second.name, True),
+        ]
 
 
 def test_every_view_and_column_is_documented_in_the_file_itself(layout: Layout) -> None:
@@ -153,7 +187,8 @@ def test_every_view_and_column_is_documented_in_the_file_itself(layout: Layout) 
     with duckdb.connect(str(layout.analytics), read_only=True) as views:
         bare = views.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal AND comment IS NULL").fetchall()
         undocumented = views.execute(
-            "SELECT table_name || '.' || column_name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL AND table_name IN "
+            "SELECT table_name || '.' || column_name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL AND "
+            "table_name IN "
             f"({', '.join(repr(name) for name in TABLE_BY_NAME)})"
         ).fetchall()
     assert bare == []

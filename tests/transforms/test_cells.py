@@ -18,26 +18,47 @@ def one(sql: str, **values: object) -> object:
         return row[0]
 
 
-@pytest.mark.parametrize("text", ["", " ", "\t", "null", "NULL", "n/a", " N/A ", "--", "none", "None", "NaN", "nan", None])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\t", "null", "NULL", "n/a", " N/A ", "--", "none", "None", "NaN", "nan", None]
+)
 def test_missing_tokens(text: str | None) -> None:
     assert one(cells.present("x"), x=text) is None
 
 
-@pytest.mark.parametrize(("text", "kept"), [(" a b ", "a b"), ("\tx\t", "x"), ("Null", "Null"), ("nothing", "nothing"), ("0", "0"), ("!", "!")])
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [(" a b ", "a b"), ("\tx\t", "x"), ("Null", "Null"), ("nothing", "nothing"), ("0", "0"), ("!", "!")],
+)
 def test_present_cells_are_trimmed(text: str, kept: str) -> None:
     assert one(cells.present("x"), x=text) == kept
 
 
 @pytest.mark.parametrize(
     ("text", "yes"),
-    [("-3", True), ("012", False), ("0", True), ("2.50", True), ("1e3", False), (".5", False), ("5.", False), ("+1", False), ("", False),
-     ("9007199254740992", True), ("9007199254740993", False), ("-9007199254740993", False), ("1" * 60, False), ("0.1234567890123456789", True)],
+    [
+        ("-3", True),
+        ("012", False),
+        ("0", True),
+        ("2.50", True),
+        ("1e3", False),
+        (".5", False),
+        ("5.", False),
+        ("+1", False),
+        ("", False),
+        ("9007199254740992", True),
+        ("9007199254740993", False),
+        ("-9007199254740993", False),
+        ("1" * 60, False),
+        ("0.1234567890123456789", True),
+    ],
 )
 def test_number_grammar(text: str, yes: bool) -> None:
     assert one(cells.is_number("x"), x=text) is yes
 
 
-@pytest.mark.parametrize(("text", "canonical"), [("2.0", "2"), ("2.50", "2.5"), ("-0", "0"), ("-0.0", "0"), ("28", "28"), ("0.1", "0.1")])
+@pytest.mark.parametrize(
+    ("text", "canonical"), [("2.0", "2"), ("2.50", "2.5"), ("-0", "0"), ("-0.0", "0"), ("28", "28"), ("0.1", "0.1")]
+)
 def test_canonical_numbers(text: str, canonical: str) -> None:
     assert one(cells.canonical_number("x"), x=text) == canonical
 
@@ -66,7 +87,9 @@ def test_times(text: str, expected: datetime | None) -> None:
     assert one(cells.time("x"), x=text) == expected
 
 
-@pytest.mark.parametrize(("text", "yes"), [("a" * 255, True), ("a" * 256, False), ("a,b", False), ("a\nb", False), ("a'b.c", True)])
+@pytest.mark.parametrize(
+    ("text", "yes"), [("a" * 255, True), ("a" * 256, False), ("a,b", False), ("a\nb", False), ("a'b.c", True)]
+)
 def test_identifiers(text: str, yes: bool) -> None:
     assert one(cells.is_identifier("x"), x=text) is yes
 

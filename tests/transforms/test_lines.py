@@ -16,8 +16,15 @@ ROWS = st.lists(st.lists(CELL, min_size=3, max_size=3).filter(any), min_size=1, 
 
 
 @settings(max_examples=300, deadline=None)
-@given(rows=ROWS, terminator=st.sampled_from(["\n", "\r\n"]), blanks=st.lists(st.booleans(), min_size=12, max_size=12), end=st.booleans())
-def test_records_start_where_they_were_written(rows: list[list[str]], terminator: str, blanks: list[bool], end: bool) -> None:
+@given(
+    rows=ROWS,
+    terminator=st.sampled_from(["\n", "\r\n"]),
+    blanks=st.lists(st.booleans(), min_size=12, max_size=12),
+    end=st.booleans(),
+)
+def test_records_start_where_they_were_written(
+    rows: list[list[str]], terminator: str, blanks: list[bool], end: bool
+) -> None:
     text, expected = "", []
     for row, blank in zip(rows, blanks, strict=False):
         if blank:
@@ -44,4 +51,7 @@ def test_an_open_quote_breaks_its_line_only() -> None:
     records = find_records(np.frombuffer(data, dtype=np.uint8), Dialect(","), 2)
     assert records.broken.tolist() == [2, 7]
     assert records.lines.tolist() == [1, 2, 3, 4, 5, 7, 8]
-    assert b"".join(piece.tobytes() for piece in mended(np.frombuffer(data, dtype=np.uint8), records)) == b'a,b\n\n2,y\n3,"z"\n4,"p\nq"\n\n6,w\n'
+    assert (
+        b"".join(piece.tobytes() for piece in mended(np.frombuffer(data, dtype=np.uint8), records))
+        == b'a,b\n\n2,y\n3,"z"\n4,"p\nq"\n\n6,w\n'
+    )

@@ -25,12 +25,18 @@ def con() -> duckdb.DuckDBPyConnection:
 def profile(con: duckdb.DuckDBPyConnection, name: str, **values: object) -> None:
     row = {"created_at": "2024-01-01", "updated_at": "2024-01-01", "dated": True, "has_charged": False, **values}
     names = ", ".join(["profile_id", "customer_id", *row])
-    con.execute(f"INSERT INTO warehouse.profiles ({names}) VALUES ({', '.join('?' * (len(row) + 2))})", [name, f"c-{name}", *row.values()])
+    con.execute(
+        f"INSERT INTO warehouse.profiles ({names}) VALUES ({', '.join('?' * (len(row) + 2))})",
+        [name, f"c-{name}", *row.values()],
+    )
 
 
 def event(con: duckdb.DuckDBPyConnection, name: str, kind: str, at: str, item: str | None = None) -> None:
-    con.execute("INSERT INTO warehouse.events (event_id, event_type, profile_id, item_id, created_at, properties) VALUES (?, ?, ?, ?, ?, '{}')",
-                [f"e-{name}-{kind}-{at}", kind, name, item, at])
+    con.execute(
+        "INSERT INTO warehouse.events (event_id, event_type, profile_id, item_id, created_at, properties) VALUES (?, "
+        "?, ?, ?, ?, '{}')",
+        [f"e-{name}-{kind}-{at}", kind, name, item, at],
+    )
 
 
 def known(con: duckdb.DuckDBPyConnection, columns: str) -> list[tuple[object, ...]]:
@@ -80,5 +86,8 @@ def test_items_are_numbered_and_events_end_at_the_cut(con: duckdb.DuckDBPyConnec
     event(con, "p", "view", "2024-06-01", "i3")
     rows = {built.name: built.rows for built in build(con, AS_OF)}
     assert rows == {"profiles": 1, "items": 2}
-    assert con.execute("SELECT item_id, item_index, status FROM items ORDER BY 2").fetchall() == [("i1", 0, "active"), ("i2", 1, "active")]
+    assert con.execute("SELECT item_id, item_index, status FROM items ORDER BY 2").fetchall() == [
+        ("i1", 0, "active"),
+        ("i2", 1, "active"),
+    ]
     assert con.execute("SELECT item_id FROM events").fetchall() == [("i2",)]
