@@ -2,8 +2,9 @@
 
     python -m benchmarks.night --profiles 10000 100000 1000000 --items 20000 --format parquet
 
-References: ingest beside DuckDB's own CREATE TABLE AS SELECT from the same event files with the same types; a night with nothing new beside
-the interpreter's start; growth between sizes as the exponent k in time ~ n^k. Prints tables and, with --json FILE, all figures.
+References: ingest beside DuckDB's own CREATE TABLE AS SELECT from the same event files with the same types; a night
+with nothing new beside the interpreter's start; growth between sizes as the exponent k in time ~ n^k. Prints tables
+and, with --json FILE, all figures.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,13 @@ def timed(arguments: list[str], environment: dict[str, str]) -> tuple[float, flo
         "open(sys.argv[1], 'w').write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)); "
         "sys.stdout.write(done.stdout); sys.exit(done.returncode)"
     )
-    done = subprocess.run([sys.executable, "-c", script, report.name, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, report.name, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
     seconds = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(f"failed ({done.returncode}): {' '.join(arguments)}")
@@ -58,7 +66,10 @@ def timed(arguments: list[str], environment: dict[str, str]) -> tuple[float, flo
 
 def reference_load(files: list[Path], kind: str, threads: int) -> tuple[float, int]:
     """Seconds and rows of DuckDB's own load of the event files into a table on disk."""
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect(f"{folder}/reference.duckdb", config={"threads": threads}) as con:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        duckdb.connect(f"{folder}/reference.duckdb", config={"threads": threads}) as con,
+    ):
         names = ", ".join(f"'{path}'" for path in files)
         start = time.perf_counter()
         con.execute(f"CREATE TABLE events AS SELECT * FROM {READERS[kind]}([{names}], union_by_name = true)")
@@ -72,8 +83,12 @@ def one_size(profiles: int, arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
         home = Path(folder)
         (home / "definitions").mkdir()
-        (home / "definitions" / "settings.toml").write_text(SETTINGS.format(threads=arguments.threads, memory=arguments.memory))
-        made = write_sample(home / "sample", profiles=profiles, items=arguments.items, seed=1, dirty=0.0, format=arguments.format)
+        (home / "definitions" / "settings.toml").write_text(
+            SETTINGS.format(threads=arguments.threads, memory=arguments.memory)
+        )
+        made = write_sample(
+            home / "sample", profiles=profiles, items=arguments.items, seed=1, dirty=0.0, format=arguments.format
+        )
         inbox = home / "data" / "inbox"
         for entity in ("profiles", "items", "events"):
             (inbox / entity).mkdir(parents=True, exist_ok=True)
@@ -89,8 +104,13 @@ def one_size(profiles: int, arguments: argparse.Namespace) -> dict[str, Any]:
         outcome = json.loads(output)
         loads = outcome["files"]
         return {
-            "profiles": made.profiles, "items": made.items, "events": made.events, "night seconds": seconds, "peak MB": peak,
-            "nothing new seconds": again, "interpreter seconds": bare,
+            "profiles": made.profiles,
+            "items": made.items,
+            "events": made.events,
+            "night seconds": seconds,
+            "peak MB": peak,
+            "nothing new seconds": again,
+            "interpreter seconds": bare,
             "stages": {lap["stage"]: lap for lap in outcome["stages"]},
             "ingest rows": sum(load["rows_in"] for load in loads),
             "reference rows/s": reference_rows / reference_seconds,
@@ -112,22 +132,36 @@ def main() -> None:
     for profiles in arguments.profiles:
         results.append(one_size(profiles, arguments))
         show(results[-1])
-    for small, large in zip(results, results[1:], strict=False):
-        growth = math.log(large["night seconds"] / small["night seconds"]) / math.log(large["profiles"] / small["profiles"])
+    for small, large in pairwise(results):
+        growth = math.log(large["night seconds"] / small["night seconds"]) / math.log(
+            large["profiles"] / small["profiles"]
+        )
         print(f"growth {small['profiles']:,} -> {large['profiles']:,} profiles: n^{growth:.2f}")
     if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": platform.platform(), "processors": os.cpu_count(), "results": results}, indent=1, default=str))
+        arguments.json.write_text(
+            json.dumps(
+                {"machine": platform.platform(), "processors": os.cpu_count(), "results": results},
+                indent=1,
+                default=str,
+            )
+        )
 
 
 def show(result: dict[str, Any]) -> None:
     print(f"\n{result['profiles']:,} profiles, {result['items']:,} items, {result['events']:,} events")
-    print(f"  night {result['night seconds']:.1f} s, peak {result['peak MB']:.0f} MB; nothing new {result['nothing new seconds']:.1f} s")
+    print(
+        f"  night {result['night seconds']:.1f} s, peak {result['peak MB']:.0f} MB; nothing new "
+        f"{result['nothing new seconds']:.1f} s"
+    )
     for name, lap in result["stages"].items():
         rate = f"{lap['rows_per_second']:>14,.0f} rows/s" if lap["rows"] else ""
         print(f"  {name:<20} {lap['seconds']:>8.2f} s {lap['peak_mb']:>8.0f} MB {rate}")
     ingest = result["stages"]["ingest"]
     ratio = ingest["rows_per_second"] / result["reference rows/s"]
-    print(f"  ingest {ingest['rows_per_second']:,.0f} rows/s is {ratio:.2f} of DuckDB's own load of the event files ({result['reference rows/s']:,.0f} rows/s)")
+    print(
+        f"  ingest {ingest['rows_per_second']:,.0f} rows/s is {ratio:.2f} of DuckDB's own load of the event files "
+        f"({result['reference rows/s']:,.0f} rows/s)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Why a profile is shown these items, and why it has this churn score: read from the published tables, so it explains what is served."""
+"""Why a profile is shown these items, and why it has this churn score: read from the published tables, so it
+explains what is served.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ import duckdb
 from contracts.errors import NotFound, NotReady
 from store.layout import Layout
 
-# For each listed item: the items of the profile's own history that have it among their neighbours, by weight x similarity.
+# For each listed item: the items of the profile's own history that have it among their neighbours, by weight x
+# similarity.
 _BECAUSE = """
 WITH listed AS (
     SELECT unnest(item_ids) AS item_id, unnest(scores) AS score, generate_subscripts(item_ids, 1) AS rank, model, cold
@@ -27,7 +30,8 @@ WITH listed AS (
 SELECT listed.rank, listed.item_id, items.item_name, items.item_category, listed.score, listed.model, listed.cold,
        popularity.rank AS popularity_rank,
        (SELECT list({'item_id': best.via, 'item_name': v.item_name, 'strength': best.strength} ORDER BY best.place)
-        FROM best LEFT JOIN items v ON v.item_id = best.via WHERE best.item_id = listed.item_id AND best.place <= 3) AS because
+        FROM best LEFT JOIN items v ON v.item_id = best.via
+        WHERE best.item_id = listed.item_id AND best.place <= 3) AS because
 FROM listed LEFT JOIN items USING (item_id) LEFT JOIN popularity USING (item_id)
 WHERE listed.rank <= $amount
 ORDER BY listed.rank
@@ -36,7 +40,10 @@ ORDER BY listed.rank
 
 @dataclass(slots=True)
 class Explanation:
-    """What is served for one profile and why. ``items`` and ``history`` are rows by rank; ``churn`` is None when it has no score."""
+    """What is served for one profile and why.
+
+    ``items`` and ``history`` are rows by rank; ``churn`` is None when it has no score.
+    """
 
     run_id: str
     as_of: datetime
@@ -50,7 +57,10 @@ class Explanation:
 
 
 def explain(layout: Layout, profile: str, amount: int = 10) -> Explanation:
-    """Explain a profile by its profile_id or customer_id. Raises ``NotReady`` without a run, ``NotFound`` for an unknown profile."""
+    """Explain a profile by its profile_id or customer_id.
+
+    Raises ``NotReady`` without a run, ``NotFound`` for an unknown profile.
+    """
     if not layout.analytics.exists():
         raise NotReady("no run is published yet", hint="nightloom run")
     with duckdb.connect(str(layout.analytics), read_only=True) as con:
@@ -68,14 +78,26 @@ def explain(layout: Layout, profile: str, amount: int = 10) -> Explanation:
             con, "SELECT item_id, item_name, events, last_at, weight FROM interactions LEFT JOIN items USING (item_id) "
                  "WHERE profile_id = $profile ORDER BY weight DESC, item_id LIMIT 10", profile=key)
         explanation.items = _rows(con, _BECAUSE, profile=key, amount=amount)
-        churn = _rows(con, "SELECT * EXCLUDE (run_id, as_of, profile_id) FROM churn WHERE profile_id = $profile", profile=key)
+        churn = _rows(
+            con, "SELECT * EXCLUDE (run_id, as_of, profile_id) FROM churn WHERE profile_id = $profile", profile=key
+        )
         explanation.churn = churn[0] if churn else None
-        features = _rows(con, "SELECT * EXCLUDE (run_id, as_of, profile_id) FROM profile_features WHERE profile_id = $profile", profile=key)
+        features = _rows(
+            con,
+            "SELECT * EXCLUDE (run_id, as_of, profile_id) FROM profile_features WHERE profile_id = $profile",
+            profile=key,
+        )
         explanation.features = features[0] if features else {}
         explanation.excluded = _rows(
-            con, "SELECT algorithm, reason, missing_keys FROM training_exclusions WHERE profile_id = $profile ORDER BY ALL", profile=key)
+            con,
+            "SELECT algorithm, reason, missing_keys FROM training_exclusions WHERE profile_id = $profile ORDER BY ALL",
+            profile=key,
+        )
         explanation.failed_checks = _rows(
-            con, "SELECT expectation, value, severity FROM check_failures WHERE profile_id = $profile ORDER BY ALL", profile=key)
+            con,
+            "SELECT expectation, value, severity FROM check_failures WHERE profile_id = $profile ORDER BY ALL",
+            profile=key,
+        )
     return explanation
 
 

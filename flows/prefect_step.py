@@ -1,4 +1,6 @@
-"""Runs the stages of a night as Prefect tasks: names, retries where there is input or output, and progress in the flow's log."""
+"""Runs the stages of a night as Prefect tasks: names, retries where there is input or output, and progress in the
+flow's log.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from contracts.errors import LeaseHeld, StorageError
 
 T = TypeVar("T")
 
-RETRY_DELAYS = [5, 30]
+RETRY_DELAYS = [5.0, 30.0]
 
 
 def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
@@ -22,7 +24,7 @@ def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
         state.result()
     except (StorageError, OSError) as error:
         return not isinstance(error, LeaseHeld)
-    except Exception:  # noqa: BLE001 - whatever else the stage raised is for the person, not for a retry
+    except Exception:
         return False
     return False
 
@@ -30,16 +32,20 @@ def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
 def as_task(name: str, work: Callable[[], T], *, retries: int = 0) -> T:
     """Run ``work`` as a task called ``name``.
 
-    Results stay in memory and are never cached by Prefect: what may be skipped is decided by the run's identity, which knows
-    the data, and is written into our own manifest.
+    Results stay in memory and are never cached by Prefect: what may be skipped is decided by the run's identity, which
+    knows the data, and is written into our own manifest.
     """
 
     def stage() -> T:
         return work()
 
     wrapped = task(
-        name=name, retries=retries, retry_delay_seconds=RETRY_DELAYS[:retries] or None, retry_condition_fn=_worth_retrying if retries else None,
-        cache_policy=NO_CACHE, persist_result=False,
+        name=name,
+        retries=retries,
+        retry_delay_seconds=RETRY_DELAYS[:retries] or None,
+        retry_condition_fn=_worth_retrying if retries else None,
+        cache_policy=NO_CACHE,
+        persist_result=False,
     )(stage)
     return wrapped()
 

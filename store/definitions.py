@@ -1,4 +1,7 @@
-"""Reads what an operator wrote: settings, source mappings and feature rules. Every problem of every file is reported at once."""
+"""Reads what an operator wrote: settings, source mappings and feature rules.
+
+Every problem of every file is reported at once.
+"""
 
 from __future__ import annotations
 
@@ -50,9 +53,11 @@ class Definitions:
 
 
 def load(layout: Layout) -> Definitions:
-    """Read ``settings.toml``, ``sources/*.yaml`` and ``features.yaml``; raise ``DefinitionError`` with every problem found.
+    """Read ``settings.toml``, ``sources/*.yaml`` and ``features.yaml``; raise ``DefinitionError`` with every problem
+    found.
 
-    Raises ``StorageError`` for what is there and cannot be read: going on without it would run with other definitions than were written.
+    Raises ``StorageError`` for what is there and cannot be read: going on without it would run with other definitions
+    than were written.
     """
     problems: list[Problem] = []
     with storage_border("cannot read the definitions"):
@@ -65,7 +70,10 @@ def load(layout: Layout) -> Definitions:
 
 
 def load_settings(layout: Layout) -> Settings:
-    """Read only ``settings.toml``; defaults when there is none. Raises ``DefinitionError``, or ``StorageError`` when it cannot be read."""
+    """Read only ``settings.toml``; defaults when there is none.
+
+    Raises ``DefinitionError``, or ``StorageError`` when it cannot be read.
+    """
     problems: list[Problem] = []
     with storage_border("cannot read the definitions"):
         settings = _settings(layout, problems)
@@ -78,9 +86,9 @@ def _settings(layout: Layout, problems: list[Problem]) -> Settings | None:
     path = layout.definitions / "settings.toml"
     before = len(problems)
     raw: dict[str, Any] = {}
-    fault = name_fault(layout.workspace)
-    if fault:
-        problems.append(Problem("workspace", fault, "letters, digits, - and _"))
+    unfit = name_fault(layout.workspace)
+    if unfit:
+        problems.append(Problem("workspace", unfit, "letters, digits, - and _"))
     if path.exists():
         try:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -108,9 +116,13 @@ def _unknown(raw: dict[str, Any], cls: type, where: str) -> Iterator[Problem]:
     for key, value in raw.items():
         if key not in hints or key == "workspace":
             near = difflib.get_close_matches(key, hints, n=1)
-            yield Problem(where, f"unknown setting {key!r}", f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(hints))}")
+            yield Problem(
+                where,
+                f"unknown setting {key!r}",
+                f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(hints))}",
+            )
         elif dataclasses.is_dataclass(hints[key]) and isinstance(value, dict):
-            yield from _unknown(value, hints[key], f"{where}: {key}")  # type: ignore[arg-type]
+            yield from _unknown(value, hints[key], f"{where}: {key}")
 
 
 def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
@@ -124,11 +136,22 @@ def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
         (ranking.popularity_half_life_days > 0, "recommendations.popularity_half_life_days", "must be above 0"),
         (0 < ranking.validation_share < 0.5, "recommendations.validation_share", "must lie between 0 and 0.5"),
         (1 <= ranking.candidates <= 1000, "recommendations.candidates", "must lie in 1..1000"),
-        (all(weight > 0 for weight in ranking.event_weights.values()), "recommendations.event_weights", "weights must be above 0"),
+        (
+            all(weight > 0 for weight in ranking.event_weights.values()),
+            "recommendations.event_weights",
+            "weights must be above 0",
+        ),
         (0 <= churn.horizon_days <= 365, "churn.horizon_days", "must be 0 (inferred) or 1..365"),
-        (0 < churn.thresholds[0] < churn.thresholds[1] < churn.thresholds[2] < 1, "churn.thresholds", "must rise strictly within (0, 1)"),
-        (list(churn.curve_days) == sorted(set(churn.curve_days)) and min(churn.curve_days, default=0) > 0,
-         "churn.curve_days", "must be rising days above 0"),
+        (
+            0 < churn.thresholds[0] < churn.thresholds[1] < churn.thresholds[2] < 1,
+            "churn.thresholds",
+            "must rise strictly within (0, 1)",
+        ),
+        (
+            list(churn.curve_days) == sorted(set(churn.curve_days)) and min(churn.curve_days, default=0) > 0,
+            "churn.curve_days",
+            "must be rising days above 0",
+        ),
         (0 < settings.serving.port < 65536, "serving.port", "must lie in 1..65535"),
     )
     for holds, name, message in checks:
@@ -149,7 +172,9 @@ def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:
         if parsed.source is None:
             continue
         if parsed.source.name in names:
-            problems.append(Problem(f"sources/{path.name}", f"source {parsed.source.name!r} is also in {names[parsed.source.name]}"))
+            problems.append(
+                Problem(f"sources/{path.name}", f"source {parsed.source.name!r} is also in {names[parsed.source.name]}")
+            )
         names[parsed.source.name] = path.name
         yield parsed.source
 

@@ -17,7 +17,9 @@ _FORMAT = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE
 
 
 def export_table(con: duckdb.DuckDBPyConnection, name: str, target: Path) -> PublishedTable:
-    """Write table or view ``name`` of the workbench to ``target/tables/<name>.parquet`` with exactly its contract's columns."""
+    """Write table or view ``name`` of the workbench to ``target/tables/<name>.parquet`` with exactly its contract's
+    columns.
+    """
     table = TABLE_BY_NAME[name]
     path = target / "tables" / f"{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,8 +27,11 @@ def export_table(con: duckdb.DuckDBPyConnection, name: str, target: Path) -> Pub
     return _published(name, target, (path,))
 
 
-def export_events(con: duckdb.DuckDBPyConnection, target: Path, previous: tuple[Path, Manifest] | None) -> tuple[PublishedTable, dict[str, str]]:
-    """Write view ``events`` to ``target/tables/events/<YYYY-MM>.parquet``; a month that did not change is hard-linked from ``previous``.
+def export_events(
+    con: duckdb.DuckDBPyConnection, target: Path, previous: tuple[Path, Manifest] | None
+) -> tuple[PublishedTable, dict[str, str]]:
+    """Write view ``events`` to ``target/tables/events/<YYYY-MM>.parquet``; a month that did not change is hard-linked
+    from ``previous``.
 
     Returns the table and the content digest of each month, which belong in the manifest's notes as ``event_months``.
     """
@@ -36,7 +41,8 @@ def export_events(con: duckdb.DuckDBPyConnection, target: Path, previous: tuple[
     # The hash is over the whole row; its sum does not depend on order or threads.
     columns = ", ".join(column.name for column in table.columns)
     months = con.execute(
-        f"SELECT strftime(created_at, '%Y-%m') AS month, count(*) || '-' || sum(hash({columns})::HUGEINT) FROM events GROUP BY 1 ORDER BY 1"
+        f"SELECT strftime(created_at, '%Y-%m') AS month, count(*) || '-' || sum(hash({columns})::HUGEINT) FROM events "
+        "GROUP BY 1 ORDER BY 1"
     ).fetchall()
     known: dict[str, str] = previous[1].notes.get("event_months", {}) if previous else {}
     for month, content in months:
@@ -44,12 +50,15 @@ def export_events(con: duckdb.DuckDBPyConnection, target: Path, previous: tuple[
         if previous and known.get(month) == content and _link(previous[0] / "tables" / "events" / path.name, path):
             continue
         con.execute(
-            f"COPY ({_select(table)} WHERE created_at >= $from::TIMESTAMP AND created_at < $from::TIMESTAMP + INTERVAL 1 MONTH "
+            f"COPY ({_select(table)} WHERE created_at >= $from::TIMESTAMP AND created_at < $from::TIMESTAMP + "
+            "INTERVAL 1 MONTH "
             f"ORDER BY {_keys(table)}) TO {_literal(path)} ({_FORMAT})",
             {"from": f"{month}-01 00:00:00"},
         )
     if not months:
-        con.execute(f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {_literal(folder / 'none.parquet')} ({_FORMAT})")
+        con.execute(
+            f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {_literal(folder / 'none.parquet')} ({_FORMAT})"
+        )
     return _published("events", target, sorted(folder.glob("*.parquet"))), dict(months)
 
 
@@ -74,7 +83,9 @@ def _published(name: str, target: Path, paths: Iterable[Path]) -> PublishedTable
     for path in paths:
         disk.sync_file(path)
     rows = sum(pq.read_metadata(path).num_rows for path in paths)
-    return PublishedTable(name, tuple(path.relative_to(target).as_posix() for path in paths), rows, tuple(map(disk.digest, paths)))
+    return PublishedTable(
+        name, tuple(path.relative_to(target).as_posix() for path in paths), rows, tuple(map(disk.digest, paths))
+    )
 
 
 def _link(old: Path, new: Path) -> bool:
@@ -87,7 +98,8 @@ def _link(old: Path, new: Path) -> bool:
 
 
 def _select(table: Table) -> str:
-    return f"SELECT {', '.join(column.name + '::' + column.type + ' AS ' + column.name for column in table.columns)} FROM {table.name}"
+    columns = ", ".join(f"{column.name}::{column.type} AS {column.name}" for column in table.columns)
+    return f"SELECT {columns} FROM {table.name}"
 
 
 def _keys(table: Table) -> str:

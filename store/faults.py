@@ -30,7 +30,7 @@ _DEEPEST = 20  # errors in a chain of causes
 def storage_fault(error: BaseException) -> BaseException | None:
     """The error that says that disk or database refused: ``error``, or what it was raised for; None when none does."""
     at: BaseException | None = error
-    found = error if isinstance(error, OSError) else None
+    found: BaseException | None = error if isinstance(error, OSError) else None
     for _ in range(_DEEPEST):
         if at is None:
             break
@@ -41,7 +41,9 @@ def storage_fault(error: BaseException) -> BaseException | None:
 
 
 def as_storage_error(what: str, error: BaseException) -> StorageError | None:
-    """``error`` as a ``StorageError`` that says what was being done and what to try; None when it is no matter of storage."""
+    """``error`` as a ``StorageError`` that says what was being done and what to try; None when it is no matter of
+    storage.
+    """
     fault = storage_fault(error)
     if fault is None:
         return None
@@ -50,7 +52,9 @@ def as_storage_error(what: str, error: BaseException) -> StorageError | None:
 
 @contextmanager
 def storage_border(what: str) -> Iterator[None]:
-    """Map what the system and databases refuse inside the block to ``StorageError``; every other error passes as it is."""
+    """Map what the system and databases refuse inside the block to ``StorageError``; every other error passes as it
+    is.
+    """
     try:
         yield
     except NightloomError:

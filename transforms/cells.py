@@ -1,4 +1,6 @@
-"""SQL of single cells: what is missing, what is a number, a boolean or a time, and the canonical text of each (retention contract 10.3, 10.4)."""
+"""SQL of single cells: what is missing, what is a number, a boolean or a time, and the canonical text of each
+(retention contract 10.3, 10.4).
+"""
 
 from __future__ import annotations
 
@@ -41,14 +43,16 @@ def present(text: str) -> str:
     blank = rf"\s*({'|'.join(MISSING)})\s*"
     return (
         f"CASE WHEN strlen({text}) <= 4 AND {text} IN {_tuple(MISSING)} THEN NULL WHEN {ragged} THEN "
-        f"CASE WHEN regexp_full_match({text}, {literal(blank)}) THEN NULL ELSE trim({text}, ' ' || chr(9) || chr(10) || chr(13)) END "
+        f"CASE WHEN regexp_full_match({text}, {literal(blank)}) THEN NULL ELSE trim({text}, ' ' || chr(9) || chr(10) "
+        "|| chr(13)) END "
         f"ELSE {text} END"
     )
 
 
 def is_number(text: str) -> str:
     """True for the contract's number grammar, integers up to 2^53; NULL where the cell is."""
-    small = f"strlen({text}) < 16 OR contains({text}, '.') OR coalesce(abs(TRY_CAST({text} AS HUGEINT)) <= {MAX_INTEGER}, false)"
+    exact = f"coalesce(abs(TRY_CAST({text} AS HUGEINT)) <= {MAX_INTEGER}, false)"
+    small = f"strlen({text}) < 16 OR contains({text}, '.') OR {exact}"
     return f"(regexp_full_match({text}, {literal(_NUMBER)}) AND ({small}))"
 
 
@@ -77,7 +81,10 @@ def canonical_number(text: str) -> str:
 
 
 def time(text: str) -> str:
-    """UTC TIMESTAMP without fractions of a text, NULL when it is none. An offset is converted, seconds may be missing."""
+    """UTC TIMESTAMP without fractions of a text, NULL when it is none.
+
+    An offset is converted, seconds may be missing.
+    """
     # Offsets are only understood when written +hh:mm after the seconds.
     parts = rf"regexp_replace(replace({text}, 'T', ' '), '^(\S+ \d\d:\d\d)( ?[Z+-]|$)', '\1:00\2')"
     parts = rf"regexp_replace(replace({parts}, 'Z', '+00'), ' ?([+-]\d\d):?(\d\d)?$', '\1:\2')"
@@ -85,7 +92,8 @@ def time(text: str) -> str:
     return (
         f"CASE WHEN strlen({text}) = 19 AND {text}[17] = ':' THEN TRY_CAST({text} AS TIMESTAMP) "
         f"WHEN regexp_full_match({text}, {literal(_TIME)}) "
-        f"THEN date_trunc('second', CASE WHEN regexp_matches({text}, '(Z|[+-]\\d\\d(:?\\d\\d)?)$') AND strlen({text}) > 16 "
+        f"THEN date_trunc('second', CASE WHEN regexp_matches({text}, '(Z|[+-]\\d\\d(:?\\d\\d)?)$') "
+        f"AND strlen({text}) > 16 "
         f"THEN TRY_CAST({parts} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' ELSE TRY_CAST({text} AS TIMESTAMP) END) END"
     )
 

@@ -22,7 +22,8 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
     settled: dict[str, PropertyType] = {key: kind for (_, key), kind in terms.types.items()} | fields.declared
     typed = properties.decide(con, fields.relation, fields.properties, settled)
     minted = cells.profile_id_of("customer_key")
-    columns = f"SELECT *, {customer.text} AS customer_key{f', {given.text} AS given_id' if given else ''} FROM {fields.relation}"
+    own_id = f", {given.text} AS given_id" if given else ""
+    columns = f"SELECT *, {customer.text} AS customer_key{own_id} FROM {fields.relation}"
     if given is None:
         relation = (
             f"(SELECT r.*, coalesce(e.profile_id, {minted}) AS found_id FROM ({columns}) r "
@@ -31,30 +32,50 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
     else:
         relation = (
             f"(SELECT r.*, coalesce(given_id, e.profile_id, {minted}) AS found_id, e.profile_id AS owner_id, "
-            f"given_id IS NOT NULL AND g.profile_id IS NULL AND given_id IS DISTINCT FROM {minted} AS stranger FROM ({columns}) r "
+            f"given_id IS NOT NULL AND g.profile_id IS NULL AND given_id IS DISTINCT FROM {minted} AS stranger FROM "
+            f"({columns}) r "
             "LEFT JOIN profiles e ON e.customer_id = r.customer_key LEFT JOIN profiles g ON g.profile_id = r.given_id)"
         )
     checks = faults.required("customer_id", "customer_key", identifier=True)
     if given is not None:
-        checks.append(Fault("unknown_profile", "profile_id", "stranger", "given_id", "no such profile; leave profile_id empty to make one"))
-        checks.append(Fault(
-            "bad_value", "customer_id", "coalesce(owner_id <> given_id, false)", "customer_key", "belongs to another profile; correct one of the ids"
-        ))
+        checks.append(
+            Fault(
+                "unknown_profile",
+                "profile_id",
+                "stranger",
+                "given_id",
+                "no such profile; leave profile_id empty to make one",
+            )
+        )
+        checks.append(
+            Fault(
+                "bad_value",
+                "customer_id",
+                "coalesce(owner_id <> given_id, false)",
+                "customer_key",
+                "belongs to another profile; correct one of the ids",
+            )
+        )
     charged, wrong_charged = _charged(fields.fields.get("has_charged"))
     if wrong_charged:
-        checks.append(Fault("bad_type", "has_charged", wrong_charged, fields.fields["has_charged"].text, "must be true or false"))
+        checks.append(
+            Fault("bad_type", "has_charged", wrong_charged, fields.fields["has_charged"].text, "must be true or false")
+        )
     if "status" in fields.fields:
         checks.append(faults.one_of("status", fields.fields["status"], STATUSES))
     checks.extend(faults.misfits(typed))
     checks.extend(faults.both_maps(typed))
     maps = {
-        parent: properties.json_object([(prop.key, properties.json_value(prop)) for prop in typed if prop.parent == parent])
+        parent: properties.json_object(
+            [(prop.key, properties.json_value(prop)) for prop in typed if prop.parent == parent]
+        )
         for parent in ("profile_data", "platform_info")
     }
     status = fields.fields["status"].text if "status" in fields.fields else "CAST(NULL AS VARCHAR)"
     select = (
         f"found_id AS profile_id, customer_key AS customer_id, {charged} AS has_charged, {status} AS status, "
-        f"{maps['profile_data']} AS profile_data, {maps['platform_info']} AS platform_info, {dates(fields.fields, fields.updated_at, terms)}"
+        f"{maps['profile_data']} AS profile_data, {maps['platform_info']} AS platform_info, "
+        f"{dates(fields.fields, fields.updated_at, terms)}"
     )
     if not fields.plain:
         checks.extend(date_faults(fields))
@@ -66,7 +87,10 @@ def _charged(cell: Cell | None) -> tuple[str, str]:
     if cell is None:
         return "false", ""
     value = cell.value if cell.kind == "boolean" else cells.boolean(cell.text)
-    return f"coalesce({value}, false)", f"({cell.value} IS NOT NULL AND ({value}) IS NULL)" if cell.kind != "boolean" else ""
+    return (
+        f"coalesce({value}, false)",
+        f"({cell.value} IS NOT NULL AND ({value}) IS NULL)" if cell.kind != "boolean" else "",
+    )
 
 
 def dates(named: Mapping[str, Cell], updated_at: Cell | None, terms: Terms) -> str:
@@ -93,7 +117,9 @@ def date_faults(fields: Fields) -> list[Fault]:
     return found
 
 
-def learned(typed: Sequence[properties.Property], known: Mapping[tuple[str, str], PropertyType]) -> tuple[tuple[str, str, PropertyType], ...]:
+def learned(
+    typed: Sequence[properties.Property], known: Mapping[tuple[str, str], PropertyType]
+) -> tuple[tuple[str, str, PropertyType], ...]:
     """Types of keys that had no registered type."""
     names = {key for _, key in known}
     return tuple({prop.key: (prop.parent, prop.key, prop.type) for prop in typed if prop.key not in names}.values())

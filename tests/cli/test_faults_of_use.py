@@ -85,8 +85,12 @@ def test_no_installation(tmp_path: Path) -> None:
 
 def test_the_installation_is_found_upwards(shop: Shop) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "check"], cwd=shop.home / "data/inbox/events", capture_output=True, text=True,
-        env={name: value for name, value in os.environ.items() if name != "NIGHTLOOM_HOME"} | {"PYTHONPATH": str(REPOSITORY)},
+        [sys.executable, "-m", "cli.main", "check"],
+        cwd=shop.home / "data/inbox/events",
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "NIGHTLOOM_HOME"}
+        | {"PYTHONPATH": str(REPOSITORY)},
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -128,18 +132,37 @@ def test_a_check_that_blocks(own: Shop) -> None:
 def test_a_reader_that_has_enough_is_no_fault(shop: Shop) -> None:
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {sys.executable} -m cli.main reference | head -1; echo ${{PIPESTATUS[0]}}"],
-        cwd=REPOSITORY, capture_output=True, text=True, env={**os.environ, "NIGHTLOOM_HOME": str(shop.home)}, check=False,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NIGHTLOOM_HOME": str(shop.home)},
+        check=False,
     )
     assert done.stderr == "" and done.stdout.splitlines()[0] == "# Tables"
     assert done.stdout.splitlines()[1] in ("0", "141")
 
 
-HEAVY = ("duckdb", "pandas", "sklearn", "prefect", "great_expectations", "lifelines", "numpy", "polars", "sqlalchemy", "fastapi", "yaml")
+HEAVY = (
+    "duckdb",
+    "pandas",
+    "sklearn",
+    "prefect",
+    "great_expectations",
+    "lifelines",
+    "numpy",
+    "polars",
+    "sqlalchemy",
+    "fastapi",
+    "yaml",
+)
 
 
 def test_help_is_light() -> None:
-    program = "import sys, cli.main\ntry: cli.main.app(['--help'])\nexcept SystemExit: pass\nprint([m for m in sys.argv[1:] if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program, *HEAVY], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    ask = "import sys, cli.main\ntry: cli.main.app(['--help'])\nexcept SystemExit: pass\n"
+    program = f"{ask}print([m for m in sys.argv[1:] if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *HEAVY], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"
     assert "backfill" in done.stdout
 

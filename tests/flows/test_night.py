@@ -20,9 +20,9 @@ from flows.history import dates, fill
 from flows.night import Order, Outcome
 from flows.stages import publish
 from store import runs
+from store.definitions import load_settings
 from store.journal import Journal
 from store.layout import Layout
-from store.definitions import load_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 Nightly = Callable[..., Outcome]
@@ -43,8 +43,10 @@ def statuses(home: Path) -> dict[str, str]:
 
 def settings(home: Path, seed: int, keep: int = 7) -> None:
     path = home / "definitions" / "settings.toml"
-    lines = [f"seed = {seed}" if line.startswith("seed") else f"keep_runs = {keep}" if line.startswith("keep_runs") else line
-             for line in path.read_text().splitlines()]
+    lines = [
+        f"seed = {seed}" if line.startswith("seed") else f"keep_runs = {keep}" if line.startswith("keep_runs") else line
+        for line in path.read_text().splitlines()
+    ]
     path.write_text("\n".join(lines))
 
 
@@ -56,8 +58,22 @@ def test_the_first_night_publishes_every_table(first_night: tuple[Path, Outcome]
     manifest = runs.verify(Layout(home).run(outcome.run_id))
     assert {table.name for table in manifest.tables} == {table.name for table in TABLES}
     rows = {table.name: table.rows for table in manifest.tables}
-    for name in ("profiles", "items", "events", "interactions", "popularity", "profile_features", "recommendation_lists", "item_neighbour_lists",
-                 "churn", "evaluation", "checks", "training_jobs", "file_loads", "quarantine"):
+    for name in (
+        "profiles",
+        "items",
+        "events",
+        "interactions",
+        "popularity",
+        "profile_features",
+        "recommendation_lists",
+        "item_neighbour_lists",
+        "churn",
+        "evaluation",
+        "checks",
+        "training_jobs",
+        "file_loads",
+        "quarantine",
+    ):
         assert rows[name] > 0, name
     assert {job["algorithm"]: job["status"] for job in outcome.jobs} == {"rec": "Completed", "churn": "Completed"}
     assert (Layout(home).run(outcome.run_id) / "reports" / "index.html").is_file()
@@ -86,7 +102,13 @@ def test_lists_keep_their_rules(first_night: tuple[Path, Outcome]) -> None:
         def count(query: str) -> int:
             return int(con.execute(query).fetchone()[0])  # type: ignore[index]
 
-        assert count("SELECT count(*) FROM recommendations r JOIN interactions i USING (profile_id, item_id) WHERE i.excludes") == 0
+        assert (
+            count(
+                "SELECT count(*) FROM recommendations r JOIN interactions i USING (profile_id, item_id) "
+                "WHERE i.excludes"
+            )
+            == 0
+        )
         assert count("SELECT count(*) FROM recommendations r SEMI JOIN events e "
                      "ON e.profile_id = r.profile_id AND e.item_id = r.item_id AND e.event_type = 'charged'") == 0
         assert count("SELECT count(*) FROM recommendations r ANTI JOIN items i USING (item_id)") == 0
@@ -139,7 +161,10 @@ def test_new_definitions_make_a_new_run_and_rollback_holds(shop: Path, nightly: 
     assert serving(shop) == first
     with duckdb.connect(str(Layout(shop).analytics), read_only=True) as con:
         assert con.execute("SELECT DISTINCT run_id FROM churn").fetchall() == [(first,)]
-        assert {row[0] for row in con.execute("SELECT DISTINCT run_id FROM history.churn").fetchall()} == {first, second}
+        assert {row[0] for row in con.execute("SELECT DISTINCT run_id FROM history.churn").fetchall()} == {
+            first,
+            second,
+        }
 
 
 def test_rolling_back_to_a_damaged_run_is_refused(shop: Path, nightly: Nightly) -> None:
@@ -147,7 +172,11 @@ def test_rolling_back_to_a_damaged_run_is_refused(shop: Path, nightly: Nightly) 
     settings(shop, seed=1)
     second = nightly(shop).run_id
     (Layout(shop).run(first) / "tables" / "churn.parquet").write_bytes(b"damaged")
-    with open_desk(shop) as desk, desk.journal.lease("pipeline", "test", 60) as lease, pytest.raises(Exception, match="churn.parquet"):
+    with (
+        open_desk(shop) as desk,
+        desk.journal.lease("pipeline", "test", 60) as lease,
+        pytest.raises(Exception, match=r"churn\.parquet"),
+    ):
         publish.rollback(desk, first, lease, who="test")
     assert serving(shop) == second
 
@@ -155,7 +184,7 @@ def test_rolling_back_to_a_damaged_run_is_refused(shop: Path, nightly: Nightly) 
 def test_a_blocking_check_stops_the_night_and_yesterday_serves(shop: Path, nightly: Nightly) -> None:
     before = serving(shop)
     (shop / "definitions" / "features.yaml").write_text("table:\n  min_rows: 1000000\n  severity: block\n")
-    with pytest.raises(RunBlocked, match="1000000|1,000,000"):
+    with pytest.raises(RunBlocked, match=r"1000000|1,000,000"):
         nightly(shop)
     assert serving(shop) == before
     assert "failed" in statuses(shop).values()
@@ -163,7 +192,9 @@ def test_a_blocking_check_stops_the_night_and_yesterday_serves(shop: Path, night
     assert not nightly(shop).made
 
 
-def test_a_failing_stage_leaves_yesterday_and_the_next_night_succeeds(shop: Path, nightly: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_stage_leaves_yesterday_and_the_next_night_succeeds(
+    shop: Path, nightly: Nightly, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import flows.night
 
     before = serving(shop)
@@ -183,7 +214,11 @@ def test_a_failing_stage_leaves_yesterday_and_the_next_night_succeeds(shop: Path
 
 
 def test_a_second_night_at_once_is_refused(shop: Path, nightly: Nightly) -> None:
-    with open_desk(shop) as desk, desk.journal.lease("pipeline", "somebody", 60), pytest.raises(LeaseHeld, match="somebody"):
+    with (
+        open_desk(shop) as desk,
+        desk.journal.lease("pipeline", "somebody", 60),
+        pytest.raises(LeaseHeld, match="somebody"),
+    ):
         nightly(shop)
 
 
@@ -232,7 +267,8 @@ def test_a_profile_is_explained(first_night: tuple[Path, Outcome]) -> None:
     home, outcome = first_night
     with duckdb.connect(str(Layout(home).analytics), read_only=True) as con:
         profile, customer = con.execute(  # type: ignore[misc]
-            "SELECT profile_id, customer_id FROM profiles JOIN interactions USING (profile_id) JOIN churn USING (profile_id) ORDER BY 1 LIMIT 1"
+            "SELECT profile_id, customer_id FROM profiles JOIN interactions USING (profile_id) JOIN churn USING "
+            "(profile_id) ORDER BY 1 LIMIT 1"
         ).fetchone()
     one, other = explain(Layout(home), profile), explain(Layout(home), customer)
     assert one == other

@@ -14,12 +14,20 @@ match: [shop/*.csv, old/*.parquet]
 read: {types: {price: DOUBLE}}
 entities:
   - entity: items
-    columns: {item_id: sku, item_name: trim(title), item_price: round(price * 100)::BIGINT, properties.tags: "string_split(tags, '|')"}
+    columns:
+      item_id: sku
+      item_name: trim(title)
+      item_price: round(price * 100)::BIGINT
+      properties.tags: "string_split(tags, '|')"
     defaults: {item_category: toys}
     skip:
       - {rule: untitled, when: title IS NULL}
   - entity: events
-    columns: {event_type: "CASE WHEN price < 0 THEN 'returned' ELSE 'charged' END", customer_id: buyer, item_id: sku, created_at: sold}
+    columns:
+      event_type: "CASE WHEN price < 0 THEN 'returned' ELSE 'charged' END"
+      customer_id: buyer
+      item_id: sku
+      created_at: sold
     create_profiles: true
 """
 
@@ -56,25 +64,41 @@ entities:
     assert parsed.source is None
     places = {problem.where.removeprefix("shop.yaml: ") for problem in parsed.problems}
     assert places >= {
-        "name", "match", "reed", "read.types.a", "read.delimiter", "entities[0].entity", "entities[1].columns.item_id",
-        "entities[1].columns.name", "entities[1].columns.item_name", "entities[1].columns.profile_data.x", "entities[1].updated_at",
-        "entities[1].skip", "entities[1].skip[2].rule", "entities[1].on_repeat", "entities[1].types.x", "entities[2].columns",
+        "name",
+        "match",
+        "reed",
+        "read.types.a",
+        "read.delimiter",
+        "entities[0].entity",
+        "entities[1].columns.item_id",
+        "entities[1].columns.name",
+        "entities[1].columns.item_name",
+        "entities[1].columns.profile_data.x",
+        "entities[1].updated_at",
+        "entities[1].skip",
+        "entities[1].skip[2].rule",
+        "entities[1].on_repeat",
+        "entities[1].types.x",
+        "entities[2].columns",
     }
 
 
 @pytest.mark.parametrize("sql", [
-    "(SELECT 1)", "1) FROM read_csv('x'), (SELECT 1", "read_text('/etc/passwd')", "getenv('HOME')", "sum(a)", "a; DROP TABLE x", "*", "$1",
-    "row_number() OVER ()", "now()", "random()", "current_setting('x')", "nextval('s')", "a FROM t", "exists(SELECT 1)", "a IN (SELECT 1)",
-    "parse_path(a)", "COLUMNS('a')", "query('SELECT 1')", "", "a AS b",
+    "(SELECT 1)", "1) FROM read_csv('x'), (SELECT 1", "read_text('/etc/passwd')", "getenv('HOME')", "sum(a)",
+    "a; DROP TABLE x", "*", "$1", "row_number() OVER ()", "now()", "random()", "current_setting('x')", "nextval('s')",
+    "a FROM t", "exists(SELECT 1)", "a IN (SELECT 1)", "parse_path(a)", "COLUMNS('a')", "query('SELECT 1')", "",
+    "a AS b",
 ])  # fmt: skip
 def test_expressions_that_reach_further_are_refused(sql: str) -> None:
     assert expressions.problem(sql)
 
 
 @pytest.mark.parametrize("sql", [
-    "a", "\"Customer ID\"", "a IS NULL OR b LIKE 'x%'", "round(a * 100)::BIGINT", "CASE WHEN a THEN 'x' ELSE lower(b) END", "a IN (1, 2)",
-    "list_transform(string_split(a, '|'), lambda x: trim(x))", "strptime(a, '%d/%m/%Y')", "a BETWEEN 1 AND 2", "a[1]", "a -- comment",
-    "regexp_replace(a, '[^0-9]', '', 'g')", "coalesce(a, b, 'c')", "a AT TIME ZONE 'UTC'", "date_trunc('second', a)", "try_cast(a AS INTEGER)",
+    "a", "\"Customer ID\"", "a IS NULL OR b LIKE 'x%'", "round(a * 100)::BIGINT",
+    "CASE WHEN a THEN 'x' ELSE lower(b) END", "a IN (1, 2)",
+    "list_transform(string_split(a, '|'), lambda x: trim(x))", "strptime(a, '%d/%m/%Y')", "a BETWEEN 1 AND 2", "a[1]",
+    "a -- comment", "regexp_replace(a, '[^0-9]', '', 'g')", "coalesce(a, b, 'c')", "a AT TIME ZONE 'UTC'",
+    "date_trunc('second', a)", "try_cast(a AS INTEGER)",
 ])  # fmt: skip
 def test_plain_expressions_pass(sql: str) -> None:
     assert expressions.problem(sql) == ""
