@@ -27,6 +27,7 @@ def command(workspace: Workspace, *arguments: str) -> Iterator[tuple[subprocess.
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    (workspace.layout.home / "definitions").mkdir(exist_ok=True)
     environment = {**os.environ, "NIGHTLOOM_HOME": str(workspace.layout.home)}
     process = subprocess.Popen(
         [sys.executable, "-m", "cli.main", "serve", "--port", str(port), *arguments],
