@@ -135,6 +135,7 @@ def read_and_publish(home: Path, layout: Layout, port: int, key: str, profiles: 
     readers = [context.Process(target=look_up, args=(port, key, profiles, arguments.lookups // 2, moved, results)) for _ in range(2)]
     readers.append(context.Process(target=analyse, args=(str(layout.analytics), arguments.queries, moved, results)))
     for reader in readers:
+        reader.daemon = True  # a night that fails ends the benchmark, whoever still reads
         reader.start()
     for number, drop in enumerate(late, start=1):
         deliver(layout, [drop])
