@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import sqlite3
 import sys
 import threading
@@ -176,20 +177,44 @@ class ChangeWatch:
 
     def close(self) -> None:
         """Close the kept connection."""
-        if self._header is not None:
-            self._header.close()
+        self._header = None
         if self._connection is not None:
             self._connection.close()
 
 
+# Maps of wal-indexes by device and inode, each with the descriptor it was made of. A process that closes any
+# descriptor of a file loses all its locks on that file, those of SQLite too (POSIX). The next process to open the
+# journal would then take the wal-index for abandoned and cut it off, under the feet of whoever is reading or writing:
+# a bus error at best. So neither is ever closed while the file is in use.
+_MAPS: dict[tuple[int, int], tuple[int, mmap.mmap]] = {}
+_MAPS_LOCK = threading.Lock()
+
+
 def _map_header(path: Path) -> mmap.mmap | None:
-    """The wal-index for reading, or None where there is none of the known format."""
-    try:
-        with path.open("rb") as file:
-            header = mmap.mmap(file.fileno(), HEADER_BYTES, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):
-        return None
+    """The wal-index for reading, or None where there is none of the known format. Maps belong to the process."""
+    with _MAPS_LOCK:
+        _let_go_of_deleted()
+        try:
+            status = path.stat()
+            place = status.st_dev, status.st_ino
+            if place not in _MAPS:
+                if status.st_size < HEADER_BYTES:
+                    return None
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                _MAPS[place] = descriptor, mmap.mmap(descriptor, HEADER_BYTES, access=mmap.ACCESS_READ)
+            header = _MAPS[place][1]
+        except (OSError, ValueError):
+            return None
     return header if int.from_bytes(header[:4], sys.byteorder) == WAL_INDEX_VERSION else None
+
+
+def _let_go_of_deleted() -> None:
+    """SQLite deletes a wal-index when the last process closes its journal: nobody holds a lock on it any more."""
+    for place, (descriptor, header) in list(_MAPS.items()):
+        if os.fstat(descriptor).st_nlink == 0:
+            del _MAPS[place]
+            os.close(descriptor)
+            del header  # its memory goes when the last watch that still has it is gone
 
 
 def sqlite_url(path: Path) -> str:
