@@ -115,14 +115,21 @@ def main() -> None:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         environment = {**os.environ, "NIGHTLOOM_HOME": str(home)}
-        server = subprocess.Popen([sys.executable, "-m", "cli.main", "serve", "--port", str(port), "--workers", "2"], env=environment,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        log = Path(folder) / "endpoint.log"
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "serve", "--port", str(port), "--workers", "2"], env=environment, stdout=output, stderr=output
+            )
         try:
             _ready(port)
             report = read_and_publish(home, layout, port, key, profiles, late, arguments)
         finally:
+            ended = server.poll()
+            if ended is not None:
+                print(f"the endpoint ended by itself: {ended}", file=sys.stderr)
             server.terminate()
             server.wait()
+            print(log.read_text(), file=sys.stderr)
             shutil.rmtree(home / "data" / "inbox", ignore_errors=True)
         print(json.dumps(report, indent=1))
         if report["errors"]:
