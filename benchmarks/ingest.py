@@ -1,4 +1,4 @@
-"""Times ingest of one file of events beside what DuckDB alone needs for the same file, in the same run and with the same threads.
+"""Times ingest of one file of events beside what DuckDB alone needs for it, in the same run, with the same threads.
 
     python -m benchmarks.ingest --rows 1000000 --formats csv csv.gz parquet --into build/benchmarks
 
@@ -77,9 +77,14 @@ class Watch:
         return {"seconds": time.perf_counter() - self.wall, "cpu": time.process_time() - self.cpu}
 
 
+def wishes(rows: int) -> Wishes:
+    """The shop whose events are about ``rows``."""
+    return Wishes(max(1, rows // EVENTS_PER_PROFILE), events_per_profile=EVENTS_PER_PROFILE, format="csv")
+
+
 def files(into: Path, rows: int, kinds: list[str]) -> Path:
     """Folder with ``profiles.csv`` and one ``events.<kind>`` for each kind, of about ``rows`` events."""
-    months = inputs(into, Wishes(max(1, rows // EVENTS_PER_PROFILE), events_per_profile=EVENTS_PER_PROFILE, format="csv"))
+    months = inputs(into, wishes(rows))
     folder = into / f"ingest-{rows}"
     folder.mkdir(exist_ok=True)
     shutil.copy(months / "profiles" / "profiles.csv", folder / "profiles.csv")
@@ -105,8 +110,8 @@ def by_duckdb(home: Path, folder: Path, path: Path, pipeline: Pipeline, *, colum
     config: dict[str, Any] = {"threads": pipeline.threads, "memory_limit": pipeline.memory_limit}
     with duckdb.connect(str(home / "reference.duckdb"), config=config) as con:
         con.execute(
-            "CREATE TABLE profiles AS SELECT 'profile_' || left(sha256(customer_id || chr(10) || '0'), 32) AS profile_id, "
-            f"customer_id FROM read_csv('{folder}/profiles.csv')"
+            "CREATE TABLE profiles AS SELECT customer_id, 'profile_' || left(sha256(customer_id || chr(10) || '0'), 32)"
+            f" AS profile_id FROM read_csv('{folder}/profiles.csv')"
         )
         con.execute("CHECKPOINT")
         select = _COLUMNS.replace("{relation}", relation(path)) if columns else f"SELECT * FROM {relation(path)}"
@@ -151,7 +156,7 @@ def child(asked: argparse.Namespace) -> None:
 
 
 def measured(what: str, folder: Path, path: Path, asked: argparse.Namespace) -> dict[str, float]:
-    """The best of several processes."""
+    """The best of several processes, each figure by itself."""
     command = [
         sys.executable, "-m", "benchmarks.ingest", "--child", what, "--folder", str(folder), "--path", str(path),
         "--into", str(asked.into), "--threads", str(asked.threads), "--memory", asked.memory,
@@ -159,7 +164,7 @@ def measured(what: str, folder: Path, path: Path, asked: argparse.Namespace) -> 
     found = [
         json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout) for _ in range(asked.repeat)
     ]
-    return dict(min(found, key=lambda one: float(one["seconds"])))
+    return {name: min(float(one[name]) for one in found) for name in found[0]}
 
 
 def main() -> None:
@@ -191,12 +196,13 @@ def main() -> None:
         shares = {what: found[what]["seconds"] / ours["seconds"] for what in ("types", "columns")}
         busy = {what: found[what]["cpu"] / ours["cpu"] for what in ("types", "columns")}
         results[kind] = {**found, "shares": shares, "cpu shares": busy}
-        print(f"{kind:<10}{ours['rows']:>12,}{found['types']['seconds']:>9.2f}{found['columns']['seconds']:>9.2f}"
+        print(f"{kind:<10}{ours['rows']:>12,.0f}{found['types']['seconds']:>9.2f}{found['columns']['seconds']:>9.2f}"
               f"{ours['seconds']:>9.2f}{shares['types']:>10.2f}{shares['columns']:>11.2f}"
               f"{busy['types']:>7.2f}{busy['columns']:>7.2f}"
-              f"{ours['rows'] / ours['seconds']:>11,.0f}{ours['peak MB']:>9.0f}{ours['MB on disk']:>10.0f}")  # fmt: skip
+              f"{ours['rows'] / ours['seconds']:>11,.0f}{ours['peak MB']:>9.0f}"
+              f"{ours['MB on disk']:>10.0f}")  # fmt: skip
     if not asked.no_months:
-        months = inputs(asked.into, Wishes(max(1, asked.rows // EVENTS_PER_PROFILE), format="csv")) / "events"
+        months = inputs(asked.into, wishes(asked.rows)) / "events"
         many = results["months"] = measured("months", folder, months, asked)
         count = len(list(months.glob("*.csv")))
         single = results["csv"]["ingest"]["seconds"] if "csv" in results else float("nan")

@@ -1,4 +1,7 @@
-"""The warehouse: one DuckDB file with everything delivered, one writer at a time. Its tables are described here, column by column."""
+"""The warehouse: one DuckDB file with everything delivered, one writer at a time.
+
+Its tables are described here, column by column.
+"""
 
 from __future__ import annotations
 
@@ -15,42 +18,54 @@ from store.disk import sync_file, sync_folder
 from store.layout import Layout
 
 SCHEMA_VERSION = 1
+# The format of the file: from this version of DuckDB on texts are stored smaller, and faster.
+STORAGE = "v1.4.0"
 
-# No primary keys: they make a bulk load half as fast. Uniqueness of profile_id, item_id and event_id is kept by the load and tested.
+# No primary keys: they make a bulk load half as fast. Uniqueness of profile_id, item_id and event_id is kept by the
+# load and tested.
 SCHEMA = """
--- One profile. The row with the greatest (updated_at, content) won; created_at is the least date it was seen with. `dated` is false when
--- a delivery had no date of its own for it (created_at is then the ingest time). `has_charged` is as delivered: charged events are not
+-- One profile. The row with the greatest (updated_at, content) won; created_at is the least date it was seen with.
+-- `dated` is false when a delivery had no date of its own for it (created_at is then the ingest time).
+-- `has_charged` is as delivered: charged events are not
 -- folded in. `status_at` is when the status was last delivered, null when it never was ('active' is then assumed).
 CREATE TABLE IF NOT EXISTS profiles (
     profile_id VARCHAR, customer_id VARCHAR, has_charged BOOLEAN, status VARCHAR, profile_data JSON, platform_info JSON,
     created_at TIMESTAMP, updated_at TIMESTAMP, load_id BIGINT, dated BOOLEAN, status_at TIMESTAMP);
 -- One item, by the same rules.
 CREATE TABLE IF NOT EXISTS items (
-    item_id VARCHAR, item_category VARCHAR, item_name VARCHAR, item_description VARCHAR, item_price BIGINT, status VARCHAR,
+    item_id VARCHAR, item_category VARCHAR, item_name VARCHAR, item_description VARCHAR,
+    item_price BIGINT, status VARCHAR,
     properties JSON, created_at TIMESTAMP, updated_at TIMESTAMP, load_id BIGINT, dated BOOLEAN, status_at TIMESTAMP);
--- One event. event_id = 'event_' and the first 32 hex digits of the row's key, a SHA-256 (or minted, when it came through the API).
+-- One event. event_id = 'event_' and the first 32 hex digits of the row's key, a SHA-256 (or minted, when it came
+-- through the API).
 -- The key itself is not kept: the id is its head, and 128 bits tell events apart.
 CREATE TABLE IF NOT EXISTS events (
     event_id VARCHAR, event_type VARCHAR, profile_id VARCHAR, item_id VARCHAR, created_at TIMESTAMP, properties JSON,
     load_id BIGINT);
 -- One event of a profile not known yet, with everything that its event needs; loaded as soon as the profile is known.
 CREATE TABLE IF NOT EXISTS pending_events (
-    load_id BIGINT, line BIGINT, ordinal BIGINT, profile_key VARCHAR, event_type VARCHAR, item_id VARCHAR, created_at TIMESTAMP,
+    load_id BIGINT, line BIGINT, ordinal BIGINT, profile_key VARCHAR, event_type VARCHAR, item_id VARCHAR,
+    created_at TIMESTAMP,
     dated BOOLEAN, properties VARCHAR, content_hash VARCHAR);
 -- Type of one property: string, number, boolean, or one of these with []. Events use their type as parent.
 CREATE TABLE IF NOT EXISTS property_types (entity VARCHAR, parent VARCHAR, key VARCHAR, type VARCHAR);
 -- One delivered file and entity. `replay_of` is the load whose rows were repaired.
 CREATE TABLE IF NOT EXISTS file_loads (
-    load_id BIGINT, entity VARCHAR, resource VARCHAR, file VARCHAR, content_hash VARCHAR, status VARCHAR, rows_in BIGINT,
-    rows_loaded BIGINT, rows_already BIGINT, rows_skipped BIGINT, rows_quarantined BIGINT, message VARCHAR, loaded_at TIMESTAMP,
+    load_id BIGINT, entity VARCHAR, resource VARCHAR, file VARCHAR, content_hash VARCHAR, status VARCHAR,
+    rows_in BIGINT,
+    rows_loaded BIGINT, rows_already BIGINT, rows_skipped BIGINT, rows_quarantined BIGINT, message VARCHAR,
+    loaded_at TIMESTAMP,
     replay_of BIGINT);
 -- Rows of one load left out by one stated rule.
 CREATE TABLE IF NOT EXISTS load_skips (load_id BIGINT, entity VARCHAR, rule VARCHAR, rows BIGINT);
 -- One column of one delivered file; change: '', new, lost, or retyped, against the resource's load before.
-CREATE TABLE IF NOT EXISTS file_columns (load_id BIGINT, column_name VARCHAR, type VARCHAR, change VARCHAR, position INTEGER);
+CREATE TABLE IF NOT EXISTS file_columns (
+    load_id BIGINT, column_name VARCHAR, type VARCHAR, change VARCHAR, position INTEGER
+);
 -- One rule broken by one delivered row.
 CREATE TABLE IF NOT EXISTS quarantine (
-    load_id BIGINT, entity VARCHAR, file VARCHAR, content_hash VARCHAR, line BIGINT, column_name VARCHAR, value VARCHAR, rule VARCHAR,
+    load_id BIGINT, entity VARCHAR, file VARCHAR, content_hash VARCHAR, line BIGINT, column_name VARCHAR,
+    value VARCHAR, rule VARCHAR,
     reason VARCHAR, raw VARCHAR, ingested_at TIMESTAMP, resolved_at TIMESTAMP);
 -- One drain of the journal, up to and with journal_seq.
 CREATE TABLE IF NOT EXISTS journal_drains (journal_seq BIGINT, rows BIGINT, drained_at TIMESTAMP);
@@ -60,25 +75,51 @@ CREATE TABLE IF NOT EXISTS warehouse_state (version BIGINT, schema_version INTEG
 
 # Whether a delivered row is dated, and which load brought it, is history, not content.
 _CONTENT = {
-    "profiles": ("profile_id", "customer_id", "has_charged", "status", "profile_data", "platform_info", "created_at", "updated_at", "dated"),
-    "items": ("item_id", "item_category", "item_name", "item_description", "item_price", "status", "properties", "created_at", "updated_at",
-              "dated"),
+    "profiles": (
+        "profile_id",
+        "customer_id",
+        "has_charged",
+        "status",
+        "profile_data",
+        "platform_info",
+        "created_at",
+        "updated_at",
+        "dated",
+    ),
+    "items": (
+        "item_id",
+        "item_category",
+        "item_name",
+        "item_description",
+        "item_price",
+        "status",
+        "properties",
+        "created_at",
+        "updated_at",
+        "dated",
+    ),
     "events": ("event_id", "event_type", "profile_id", "item_id", "created_at", "properties"),
     "property_types": ("entity", "parent", "key", "type"),
 }
 
 
 @contextmanager
-def open_warehouse(layout: Layout, pipeline: Pipeline, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield a connection to the workspace's warehouse, made with its schema when absent; closed and checkpointed afterwards.
+def open_warehouse(
+    layout: Layout, pipeline: Pipeline, *, read_only: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection to the workspace's warehouse, made with its schema when absent; closed and checkpointed
+    afterwards.
 
-    Raises ``StorageError`` when the file is locked by another process, unreadable, from a newer version, or the disk is full.
+    Raises ``StorageError`` when the file is locked by another process, unreadable, from a newer version, or the disk is
+    full.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": pipeline.threads,
         "memory_limit": pipeline.memory_limit,
         "temp_directory": str(layout.scratch / "warehouse.spill"),
         "preserve_insertion_order": True,
+        # Small loads go to the log and are folded into the file together, at the end.
+        "wal_autocheckpoint": "1GB",
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
@@ -89,6 +130,8 @@ def open_warehouse(layout: Layout, pipeline: Pipeline, *, read_only: bool = Fals
         con = duckdb.connect(str(layout.warehouse), read_only=read_only, config=config)
         try:
             con.execute("SET TimeZone = 'UTC'")
+            # Without a script's name (python -c) DuckDB takes standard output for a terminal.
+            con.execute("SET enable_progress_bar = false")
             if not read_only:
                 create_schema(con)
             _check_version(con)
@@ -98,10 +141,12 @@ def open_warehouse(layout: Layout, pipeline: Pipeline, *, read_only: bool = Fals
 
 
 def _create(path: Path) -> None:
-    """Make an empty warehouse aside and put it in place whole: a file that a full disk or a kill cut short could never be opened again."""
+    """Make an empty warehouse aside and put it in place whole: a file that a full disk or a kill cut short could
+    never be opened again.
+    """
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with duckdb.connect(str(fresh)) as con:
+        with duckdb.connect(str(fresh), config={"storage_compatibility_version": STORAGE}) as con:
             create_schema(con)
             con.execute("CHECKPOINT")
         sync_file(fresh)
@@ -116,7 +161,9 @@ def _create(path: Path) -> None:
 def create_schema(con: duckdb.DuckDBPyConnection) -> None:
     """Make the tables that are missing. Works on any DuckDB database (tests, scratch files)."""
     con.execute(SCHEMA)
-    con.execute("INSERT INTO warehouse_state SELECT 0, $v WHERE NOT EXISTS (FROM warehouse_state)", {"v": SCHEMA_VERSION})
+    con.execute(
+        "INSERT INTO warehouse_state SELECT 0, $v WHERE NOT EXISTS (FROM warehouse_state)", {"v": SCHEMA_VERSION}
+    )
 
 
 @contextmanager
@@ -147,9 +194,9 @@ def version(con: duckdb.DuckDBPyConnection) -> int:
 def warehouse_digest(con: duckdb.DuckDBPyConnection, schema: str = "main") -> str:
     """Digest of the content of the entity tables, independent of row order, threads and loads.
 
-    Two 64-bit hashes of each row are summed exactly over the table: equal content gives equal sums. Computed at every night, so it uses
-    DuckDB's own hash, which is fast and may change with DuckDB's version (then a night sees news where there is none); it is not meant
-    against somebody who forges rows.
+    Two 64-bit hashes of each row are summed exactly over the table: equal content gives equal sums. Computed at every
+    night, so it uses DuckDB's own hash, which is fast and may change with DuckDB's version (then a night sees news
+    where there is none); it is not meant against somebody who forges rows.
     """
     parts = []
     for table, columns in _CONTENT.items():
@@ -179,13 +226,22 @@ def _storage_errors(layout: Layout) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise StorageError(
-            f"the warehouse ran out of memory or spill space: {error}", hint="raise pipeline.memory_limit or free disk space"
+            f"the warehouse ran out of memory or spill space: {error}",
+            hint="raise pipeline.memory_limit or free disk space",
         ) from error
     except duckdb.IOException as error:
         busy = "lock" in str(error).lower()
-        hint = "wait for the other process, or end it" if busy else "free disk space, or check the permissions of the data folder"
+        hint = (
+            "wait for the other process, or end it"
+            if busy
+            else "free disk space, or check the permissions of the data folder"
+        )
         raise StorageError(f"cannot use {layout.warehouse.name}: {error}", hint=hint) from error
     except (duckdb.FatalException, duckdb.InternalException, duckdb.TransactionException) as error:
-        raise StorageError(f"the warehouse refused: {error}", hint="free disk space and run again: nothing was half loaded") from error
+        raise StorageError(
+            f"the warehouse refused: {error}", hint="free disk space and run again: nothing was half loaded"
+        ) from error
     except OSError as error:
-        raise StorageError(f"cannot use the data folder: {error}", hint="check free space and permissions of the data folder") from error
+        raise StorageError(
+            f"cannot use the data folder: {error}", hint="check free space and permissions of the data folder"
+        ) from error

@@ -6,71 +6,94 @@ import duckdb
 
 from transforms.cells import literal
 from transforms.drops import count
-from transforms.event_rows import key
+from transforms.event_rows import event_id
 
-_NEW = "NOT bad AND skip_rule IS NULL AND profile_id IS NOT NULL"
 PENDING = "NOT bad AND skip_rule IS NULL AND profile_id IS NULL AND profile_key IS NOT NULL"
 
 
 def know_profiles(con: duckdb.DuckDBPyConnection) -> None:
-    """Make temp table ``known_profiles``: both ids of every profile, with its profile_id. A profile_id beats an equal customer_id."""
+    """Make temp table ``known_profiles``: both ids of every profile, with its profile_id. A profile_id beats an equal
+    customer_id. Kept from file to file while no load changes a profile.
+    """
+    con.execute("CREATE TEMP TABLE IF NOT EXISTS known_profiles_of (rows BIGINT, newest BIGINT)")
+    rows, newest = con.execute("SELECT count(*), coalesce(max(load_id), 0) FROM profiles").fetchall()[0]
+    if count(con, f"rows = {rows} AND newest = {newest}", "known_profiles_of"):
+        return
     con.execute(
         "CREATE OR REPLACE TEMP TABLE known_profiles AS SELECT profile_id AS key, profile_id FROM profiles "
         "UNION ALL SELECT customer_id, profile_id FROM profiles p "
         "WHERE customer_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM profiles q WHERE q.profile_id = p.customer_id)"
     )
+    con.execute("DELETE FROM known_profiles_of")
+    con.execute(f"INSERT INTO known_profiles_of VALUES ({rows}, {newest})")
 
 
-def number_equals(con: duckdb.DuckDBPyConnection, *, continued: bool = False) -> None:
-    """Make temp table ``repeated`` (ordinal, n): which of its equals in the file a row is, for rows that have equals.
-
-    ``continued``: the file goes on from the rows counted in temp table ``counted`` (h, n).
-    """
-    before = "coalesce((SELECT c.n FROM counted c WHERE c.h = p.h), 0) + " if continued else ""
-    candidates = "h IS NOT NULL AND hash(h) IN (SELECT hash(h) AS x FROM prepared WHERE h IS NOT NULL GROUP BY x HAVING count(*) > 1)"
-    if continued:
-        candidates += " OR h IN (SELECT h FROM counted)"
+def gather(con: duckdb.DuckDBPyConnection, good: str, content_hash: str) -> int:
+    """Make temp table ``fresh`` of the rows to load, each with the id of the first of its equals; returns how many."""
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT ordinal, {before}row_number() OVER (PARTITION BY h ORDER BY ordinal) AS n "
-        f"FROM prepared p WHERE {candidates}"
+        f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT {event_id(literal('1'), literal(content_hash))} AS event_id, * "
+        f"FROM ({good})"
     )
-    con.execute("DELETE FROM repeated WHERE n = 1")
+    return count(con, table="fresh")
 
 
-def insert_events(con: duckdb.DuckDBPyConnection, load_id: int, content_hash: str, *, table: str = "prepared") -> int:
-    """Insert the good rows whose key is not known; returns how many. Call inside the load's transaction, after ``number_equals``."""
-    taken, source = "h", f"{table} p"
-    if count(con, table="repeated"):
-        taken = f"CASE WHEN r.n IS NULL THEN h ELSE {key('CAST(r.n AS VARCHAR)', literal(content_hash))} END"
-        source = f"{table} p LEFT JOIN repeated r USING (ordinal)"
-    return _insert(con, f"SELECT p.*, {taken} AS k FROM {source} WHERE {_NEW}", str(load_id))
+def number_equals(con: duckdb.DuckDBPyConnection, content_hash: str, *, continued: bool = False) -> None:
+    """Give rows of ``fresh`` that have equals in their file ids of their own. Equal rows are equal in everything, so it
+    does not matter which of them is the first.
+
+    ``continued``: the file goes on from the rows counted in temp table ``counted`` (id, n).
+    """
+    repeated = "SELECT hash(event_id) AS x FROM fresh GROUP BY x HAVING count(*) > 1"
+    candidates, before = f"hash(event_id) IN ({repeated})", ""
+    if continued:
+        candidates += " OR event_id IN (SELECT id FROM counted)"
+        before = "coalesce((SELECT c.n FROM counted c WHERE c.id = f.event_id), 0) + "
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE equals AS SELECT rowid AS place, *, {before}row_number() OVER ("
+        f"PARTITION BY event_id ORDER BY rowid) AS n FROM fresh f WHERE {candidates}"
+    )
+    con.execute(
+        f"UPDATE fresh SET event_id = e.id FROM (SELECT place, {event_id('CAST(n AS VARCHAR)', literal(content_hash))} "
+        "AS id FROM equals WHERE n > 1) e WHERE fresh.rowid = e.place"
+    )
+    con.execute("DROP TABLE equals")
 
 
-def _insert(con: duckdb.DuckDBPyConnection, rows: str, load_id: str) -> int:
+def insert_events(con: duckdb.DuckDBPyConnection, load_id: int) -> int:
+    """Insert the rows of ``fresh`` whose id is not known; returns how many.
+
+    Call inside the load's transaction, after ``number_equals``.
+    """
+    return _insert(con, "fresh", str(load_id))
+
+
+def _insert(con: duckdb.DuckDBPyConnection, table: str, load_id: str) -> int:
     unknown = ""
     found = con.execute("SELECT count(*) FROM (FROM events LIMIT 1)").fetchone()
     if found and found[0]:
-        span = con.execute(f"SELECT min(created_at), max(created_at) FROM ({rows})").fetchone()
+        span = con.execute(f"SELECT min(created_at), max(created_at) FROM {table}").fetchone()
         assert span is not None
         if span[0] is None:
             return 0
         # Equal events have equal times: only that span of what is stored has to be looked at.
-        unknown = (
-            "WHERE event_id NOT IN (SELECT event_id FROM events "
-            f"WHERE created_at BETWEEN TIMESTAMP '{span[0]}' AND TIMESTAMP '{span[1]}')"
-        )
+        stored = f"events WHERE created_at BETWEEN TIMESTAMP '{span[0]}' AND TIMESTAMP '{span[1]}'"
+        if con.execute(f"SELECT count(*) FROM (SELECT 1 FROM {stored} LIMIT 1)").fetchall()[0][0]:
+            unknown = f"WHERE event_id NOT IN (SELECT event_id FROM {stored})"
     row = con.execute(
-        "INSERT INTO events SELECT event_id, event_type, profile_id, item_id, created_at, properties, load_id FROM ("
-        f"SELECT 'event_' || k AS event_id, event_type, profile_id, item_id, created_at, properties, "
-        f"{load_id} AS load_id FROM ({rows})) {unknown}"
+        f"INSERT INTO events SELECT event_id, event_type, profile_id, item_id, created_at, properties, {load_id} "
+        f"FROM {table} {unknown}"
     ).fetchone()
     return int(row[0]) if row else 0
 
 
 def keep_pending(con: duckdb.DuckDBPyConnection, load_id: int, content_hash: str) -> int:
-    """Keep the rows that lack nothing but their profile; temp table ``fault_lines`` has their lines. Returns how many."""
+    """Keep the rows that lack nothing but their profile; temp table ``fault_lines`` has their lines.
+
+    Returns how many.
+    """
     row = con.execute(
-        "INSERT INTO pending_events SELECT $load, f.line, ordinal, profile_key, event_type, item_id, created_at, dated, properties, $hash "
+        "INSERT INTO pending_events SELECT $load, f.line, ordinal, profile_key, event_type, item_id, created_at, "
+        "dated, properties, $hash "
         f"FROM prepared JOIN fault_lines f USING (ordinal) WHERE {PENDING}",
         {"load": load_id, "hash": content_hash},
     ).fetchone()
@@ -78,7 +101,8 @@ def keep_pending(con: duckdb.DuckDBPyConnection, load_id: int, content_hash: str
 
 
 def release_pending(con: duckdb.DuckDBPyConnection, now: str) -> tuple[int, int]:
-    """Load what waited for profiles that are known now; resolves its quarantine rows. Returns (rows released, events new).
+    """Load what waited for profiles that are known now; resolves its quarantine rows. Returns (rows released, events
+    new).
 
     Equal rows of one file waited together, so their numbering is the file's own. ``now`` is SQL of the time.
     """
@@ -89,15 +113,18 @@ def release_pending(con: duckdb.DuckDBPyConnection, now: str) -> tuple[int, int]
     waiting = count(con, table="released")
     if not waiting:
         return 0, 0
-    numbered = f"SELECT *, row_number() OVER (PARTITION BY load_id, {key(literal('1'), 'content_hash')} ORDER BY ordinal) AS n FROM released"
-    keyed = f"SELECT *, {key('CAST(n AS VARCHAR)', 'content_hash')} AS k FROM ({numbered})"
+    same = f"load_id, {event_id(literal('1'), 'content_hash')}"
+    numbered = f"SELECT *, row_number() OVER (PARTITION BY {same} ORDER BY ordinal) AS n FROM released"
+    keyed = f"SELECT *, {event_id('CAST(n AS VARCHAR)', 'content_hash')} AS event_id FROM ({numbered})"
     # The same event may wait in two files: it is one.
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE released_once AS SELECT * FROM ({keyed}) QUALIFY row_number() OVER (PARTITION BY k ORDER BY load_id) = 1"
+        f"CREATE OR REPLACE TEMP TABLE released_once AS SELECT * FROM ({keyed}) QUALIFY row_number() OVER (PARTITION "
+        "BY event_id ORDER BY load_id) = 1"
     )
-    new = _insert(con, "SELECT * FROM released_once", "load_id")
+    new = _insert(con, "released_once", "load_id")
     con.execute(
-        f"UPDATE quarantine SET resolved_at = {now} WHERE entity = 'events' AND resolved_at IS NULL AND rule = 'unknown_profile' "
+        f"UPDATE quarantine SET resolved_at = {now} WHERE entity = 'events' AND resolved_at IS NULL AND rule = "
+        "'unknown_profile' "
         "AND (load_id, line) IN (SELECT (load_id, line) FROM released)"
     )
     con.execute("DELETE FROM pending_events WHERE (load_id, line) IN (SELECT (load_id, line) FROM released)")
@@ -110,7 +137,7 @@ def create_profiles(con: duckdb.DuckDBPyConnection, load_id: int, now: str, neve
     """Make bare profiles for the unknown customers of good rows. Whatever is delivered for them later replaces them."""
     row = con.execute(
         "INSERT INTO profiles SELECT profile_id, min(profile_key), false, 'active', '{}', '{}', "
-        f"{now}, {never}, $load, true, NULL FROM prepared WHERE {_NEW} AND profile_key IS NOT NULL GROUP BY profile_id",
+        f"{now}, {never}, $load, true, NULL FROM fresh WHERE profile_key IS NOT NULL GROUP BY profile_id",
         {"load": load_id},
     ).fetchone()
     return int(row[0]) if row else 0

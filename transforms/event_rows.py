@@ -1,4 +1,6 @@
-"""Rows of events: their type, profile, time and properties, and the key that makes a second delivery harmless (retention contract 9, 10.8)."""
+"""Rows of events: their type, profile, time and properties, and the key that makes a second delivery harmless
+(retention contract 9, 10.8).
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,16 @@ _TEXT_KEYS = ("item_id", "payment_method")
 
 
 def _key_text(occurrence: str, content_hash: str) -> str:
-    """SQL of what is hashed: type, profile, time (of an undated event: its file), properties, and which of its equals it is."""
+    """SQL of what is hashed: type, profile, time (of an undated event: its file), properties, and which of its
+    equals it is.
+    """
     when = f"CASE WHEN dated THEN CAST(CAST(epoch(created_at) AS BIGINT) AS VARCHAR) ELSE 'file:' || {content_hash} END"
     return f"concat(event_type, chr(10), profile_id, chr(10), {when}, chr(10), properties, chr(10), {occurrence})"
 
 
-def key(occurrence: str, content_hash: str) -> str:
-    """SQL of a row's key: the first 32 hex digits of the hash, which tell events apart and are the event id."""
-    return f"left(sha256({_key_text(occurrence, content_hash)}), 32)"
+def event_id(occurrence: str, content_hash: str) -> str:
+    """SQL of a row's id: the first 32 hex digits of its key's hash, which tell events apart."""
+    return f"'event_' || left(sha256({_key_text(occurrence, content_hash)}), 32)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +47,39 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
     event_type, created = fields.fields["event_type"], fields.fields.get("created_at")
     named = [fields.fields[name] for name in ("profile_id", "customer_id") if name in fields.fields]
     who = f"coalesce({', '.join(cell.text for cell in named)})"
-    when = "CAST(NULL AS TIMESTAMP)" if created is None else created.value if created.kind == "timestamp" else cells.time(created.text)
+    when = (
+        "CAST(NULL AS TIMESTAMP)"
+        if created is None
+        else created.value
+        if created.kind == "timestamp"
+        else cells.time(created.text)
+    )
     found = _properties(fields)
-    typed, learned = _types(con, fields, terms, found, event_type)
-    declared = ", ".join(literal(name) for name in sorted(terms.event_types)) or "NULL"
+    typed, learned, held = _types(con, fields, terms, found, event_type)
+    declared = cells.one_of("event_kind", sorted(terms.event_types))
     minted = "NULL"
     if terms.create_profiles:
-        minted = f"CASE WHEN {cells.is_identifier('profile_key')} AND NOT regexp_full_match(profile_key, 'profile_[0-9a-f]{{32}}') " \
-                 f"THEN {cells.profile_id_of('profile_key')} END"
+        minted = (
+            f"CASE WHEN {cells.is_identifier('profile_key')} AND NOT regexp_full_match(profile_key, "
+            f"'profile_[0-9a-f]{{32}}') "
+            f"THEN {cells.profile_id_of('profile_key')} END"
+        )
     relation = (
         f"(SELECT r.*, k.profile_id AS known_id, coalesce(k.profile_id, {minted}) AS found_id FROM "
-        f"(SELECT *, {event_type.text} AS event_kind, {who} AS profile_key, {when} AS happened FROM {fields.relation}) r "
+        f"(SELECT *, {event_type.text} AS event_kind, {who} AS profile_key, {when} AS happened FROM "
+        f"{fields.relation}) r "
         "LEFT JOIN known_profiles k ON k.key = r.profile_key)"
     )
     checks = _checks(fields, terms, typed, event_type, named[0], created, declared)
     by_key = {one.prop.key: one for one in typed}
     item = by_key["item_id"].prop.cell.text if "item_id" in by_key else "CAST(NULL AS VARCHAR)"
     select = (
-        "event_kind AS event_type, CASE WHEN known_id IS NULL THEN profile_key END AS profile_key, found_id AS profile_id, "
+        "event_kind AS event_type, CASE WHEN known_id IS NULL THEN profile_key END AS profile_key, found_id AS "
+        "profile_id, "
         f"{item} AS item_id, coalesce(happened, {stamp(terms.now)}) AS created_at, happened IS NOT NULL AS dated, "
         f"{_json(typed)} AS properties"
     )
-    hashed = key(literal("1"), literal(terms.content_hash))
-    after = f", CASE WHEN NOT bad AND skip_rule IS NULL AND profile_id IS NOT NULL THEN {hashed} END AS h"
-    return Built(relation, select, tuple(checks), tuple(learned), after)
+    return Built(relation, select, tuple(checks), tuple(learned), tuple(held), "found_id IS NULL")
 
 
 def _properties(fields: Fields) -> list[Property]:
@@ -79,32 +92,48 @@ def _properties(fields: Fields) -> list[Property]:
 
 def _types(
     con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms, found: Sequence[Property], event_type: Cell
-) -> tuple[list[_Typed], list[tuple[str, str, PropertyType]]]:
-    """Types of every property under every event type of the file, and those to register if they have a value."""
+) -> tuple[list[_Typed], list[tuple[str, str, PropertyType]], list[str]]:
+    """Types of every property under every event type of the file; those to register if a good row has a value; and for
+    each of these the SQL that says where.
+    """
     if not found:
-        return [], []
-    rows = con.execute(f"SELECT DISTINCT {event_type.text} AS t FROM {fields.relation}").fetchall()
-    present_types = sorted(str(name) for (name,) in rows if name in terms.event_types)
+        return [], [], []
+    kind = f"CASE WHEN {cells.one_of(event_type.text, sorted(terms.event_types))} THEN {event_type.text} END"
+    counts = ", ".join(f"count({prop.cell.value})" for prop in found)
+    rows = con.execute(f"SELECT {kind} AS t, {counts} FROM {fields.relation} GROUP BY t").fetchall()
+    values = {str(name): dict(zip(map(id, found), numbers, strict=True)) for name, *numbers in rows if name is not None}
 
     def settled(name: str, key: str) -> PropertyType | None:
         if key in _TEXT_KEYS:
             return "string"
-        return fields.declared.get(key) or terms.types.get((name, key)) or ("string" if name == "charged" and fields.plain else None)
+        by_contract: PropertyType | None = "string" if name == "charged" and fields.plain else None
+        return fields.declared.get(key) or terms.types.get((name, key)) or by_contract
 
-    unsettled = [prop for prop in found if any(settled(name, prop.key) is None for name in present_types)]
-    own = {id(prop): decided.type for prop, decided in zip(unsettled, properties.decide(con, fields.relation, unsettled, {}), strict=True)}
+    # Only types whose events have a value need one.
+    unsettled = [
+        prop
+        for prop in found
+        if any(values[name][id(prop)] and settled(name, prop.key) is None for name in sorted(values))
+    ]
+    decided = properties.decide(con, fields.relation, unsettled, {})
+    own = {id(prop): one.type for prop, one in zip(unsettled, decided, strict=True)}
     typed: list[_Typed] = []
     learned: list[tuple[str, str, PropertyType]] = []
+    held: list[str] = []
     for prop in found:
         other = own.get(id(prop), "string")
         by_type = {}
-        for name in present_types:
+        for name in sorted(values):
             fixed = settled(name, prop.key)
             by_type[name] = replace(prop, type=fixed or other, settled=fixed is not None)
-            if (name, prop.key) not in terms.types:
+            # A charged event without a payment method gets one.
+            filled = name == "charged" and prop.key == "payment_method"
+            if (name, prop.key) not in terms.types and (filled or values[name][id(prop)]):
                 learned.append((name, prop.key, fixed or other))
+                of_type = f"coalesce(event_kind = {literal(name)}, false)"
+                held.append(of_type if filled else f"({of_type} AND {prop.cell.value} IS NOT NULL)")
         typed.append(_Typed(prop, by_type, replace(prop, type=other)))
-    return typed, learned
+    return typed, learned, held
 
 
 def _variants(one: _Typed) -> dict[tuple[PropertyType, bool], list[str]]:
@@ -122,7 +151,10 @@ def _json(typed: Sequence[_Typed]) -> str:
         if len({value for _, value in choices}) <= 1:
             value = choices[0][1] if choices else properties.json_value(one.other)
         else:
-            value = "CASE " + " ".join(f"WHEN event_kind IN ({', '.join(map(literal, names))}) THEN {value}" for names, value in choices) + " END"
+            # Types that are not listed are faults: they need no branch of their own.
+            *few, (_, most) = sorted(choices, key=lambda choice: len(choice[0]))
+            cases = " ".join(f"WHEN {cells.one_of('event_kind', names)} THEN {value}" for names, value in few)
+            value = f"CASE {cases} ELSE {most} END"
         if one.prop.key == "payment_method":
             value = f"coalesce({value}, CASE WHEN event_kind = 'charged' THEN '\"unknown\"' END)"
         values.append((one.prop.key, value))
@@ -132,14 +164,23 @@ def _json(typed: Sequence[_Typed]) -> str:
 
 
 def _checks(
-    fields: Fields, terms: Terms, typed: Sequence[_Typed], event_type: Cell, named: Cell, created: Cell | None, declared: str
+    fields: Fields,
+    terms: Terms,
+    typed: Sequence[_Typed],
+    event_type: Cell,
+    named: Cell,
+    created: Cell | None,
+    declared: str,
 ) -> list[Fault]:
     checks = faults.required(event_type.name if fields.plain else "event_type", "event_kind", identifier=False)
     checks.append(Fault(
-        "unknown_event_type", "event_type", f"coalesce(event_kind NOT IN ({declared}), false)", "event_kind",
+        "unknown_event_type", "event_type", f"coalesce(NOT {declared}, false)", "event_kind",
         "the event type is not declared; correct it, or add it to ingest.event_types or to a source mapping",
     ))
-    checks.extend(faults.required(named.name if fields.plain else "customer_id", "profile_key", identifier=True))
+    # The ids of known profiles were checked when the profiles came.
+    checks.extend(faults.required(
+        named.name if fields.plain else "customer_id", "profile_key", identifier=True, unless="known_id IS NOT NULL"
+    ))
     if created is not None:
         checks.append(Fault(
             "bad_timestamp", "created_at", f"({created.value} IS NOT NULL AND happened IS NULL)", created.text,
@@ -154,10 +195,15 @@ def _checks(
         if name in terms.event_types:
             cell = by_key[wanted].prop.cell if wanted in by_key else None
             absent = f"{cell.value} IS NULL" if cell else "true"
-            checks.append(Fault(
-                "missing_property", cell.name if cell else f"event_properties>>{wanted}", f"coalesce(event_kind = '{name}' AND {absent}, false)",
-                "CAST(NULL AS VARCHAR)", f"every {name} event needs {wanted}; fill it in",
-            ))
+            checks.append(
+                Fault(
+                    "missing_property",
+                    cell.name if cell else f"event_properties>>{wanted}",
+                    f"coalesce(event_kind = '{name}' AND {absent}, false)",
+                    "CAST(NULL AS VARCHAR)",
+                    f"every {name} event needs {wanted}; fill it in",
+                )
+            )
     if "item_id" in by_key:
         cell = by_key["item_id"].prop.cell
         checks.append(Fault(
@@ -174,6 +220,6 @@ def _misfits(one: _Typed) -> list[Fault]:
     for (kind, _), names in _variants(one).items():
         when = properties.misfit(one.by_type[names[0]])
         if when != "false":
-            limited = f"({when} AND event_kind IN ({', '.join(map(literal, names))}))"
+            limited = f"({when} AND {cells.one_of('event_kind', names)})"
             found.append(faults.misfit(one.prop, f"coalesce({limited}, false)", kind))
     return found

@@ -1,4 +1,6 @@
-"""Typed properties: which type a key has (declared, registered, or decided by its column), and the JSON that holds its values."""
+"""Typed properties: which type a key has (declared, registered, or decided by its column), and the JSON that holds
+its values.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,17 @@ class Property:
 
 
 def decide(
-    con: duckdb.DuckDBPyConnection, relation: str, found: Sequence[Property], settled: Mapping[str, PropertyType], where: str = "true"
+    con: duckdb.DuckDBPyConnection,
+    relation: str,
+    found: Sequence[Property],
+    settled: Mapping[str, PropertyType],
+    where: str = "true",
 ) -> list[Property]:
-    """Give every property its type: the settled one of its key, its column's own, or for texts what 95 % of the present cells are."""
-    open_texts = [prop for prop in found if prop.key not in settled and prop.cell.kind == "text"]
+    """Give every property its type: the settled one of its key, its column's own, or for texts what 95 % of the
+    present cells are.
+    """
     decided = dict(settled)
+    open_texts = [prop for prop in found if prop.key not in settled and prop.cell.kind == "text"]
     if open_texts:
         counts = ", ".join(
             f"count({v}), count(*) FILTER ({cells.is_number(v)}), count(*) FILTER ({cells.is_boolean(v, short=False)})"
@@ -48,7 +56,9 @@ def decide(
                 held[place] += int(row[3 * at + place])
         for key, (present, numbers, booleans) in sums.items():
             if present:
-                decided[key] = "number" if numbers >= SHARE * present else "boolean" if booleans >= SHARE * present else "string"
+                decided[key] = (
+                    "number" if numbers >= SHARE * present else "boolean" if booleans >= SHARE * present else "string"
+                )
     for prop in found:
         decided.setdefault(prop.key, own_type(prop.cell))
     return [replace(prop, type=decided[prop.key], settled=prop.key in settled) for prop in found]
@@ -119,7 +129,9 @@ def _json_list(prop: Property) -> str:
 
 
 def json_object(properties: Sequence[tuple[str, str]]) -> str:
-    """SQL of a JSON object with sorted keys from (key, SQL of the value's JSON text or NULL); missing values leave their key out."""
+    """SQL of a JSON object with sorted keys from (key, SQL of the value's JSON text or NULL); missing values leave
+    their key out.
+    """
     if not properties:
         return "'{}'"
     by_key: dict[str, list[str]] = {}
@@ -130,7 +142,7 @@ def json_object(properties: Sequence[tuple[str, str]]) -> str:
         values = by_key[key]
         value = values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
         parts.append(f"{literal(json_key(key))} || {value}")
-    return "'{' || concat_ws(',', " + ", ".join(parts) + ") || '}'"
+    return "concat('{', concat_ws(',', " + ", ".join(parts) + "), '}')"
 
 
 def json_key(key: str) -> str:

@@ -1,4 +1,6 @@
-"""Reads one delivered file into DuckDB, whatever its format, so that what follows sees clean columns and an ordinal for every record."""
+"""Reads one delivered file into DuckDB, whatever its format, so that what follows sees clean columns and an ordinal
+for every record.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,9 @@ class Reject:
 class Staged:
     """One file as a relation.
 
-    ``relation`` is SQL giving ``ordinal`` (from 0, in file order) and one clean column per cell; ``raw`` is SQL over ``raw_relation``
-    (which has ``ordinal`` too) giving the record as delivered, as JSON. ``kinds`` names each column's kind for the record of columns.
+    ``relation`` is SQL giving ``ordinal`` (from 0, in file order) and one clean column per cell; ``raw`` is SQL over
+    ``raw_relation`` (which has ``ordinal`` too) giving the record as delivered, as JSON. ``kinds`` names each column's
+    kind for the record of columns.
     """
 
     format: FileFormat
@@ -68,9 +71,16 @@ class Staged:
         return np.asarray(accepted[ordinals])
 
 
-# Words of the system by which an error is the disk's and not the file's: a good file must not be set aside because the disk is full.
+# Words of the system by which an error is the disk's and not the file's: a good file must not be set aside because the
+# disk is full.
 _REFUSALS = (
-    "no space left", "could not write", "temp directory", "file too large", "disk quota", "permission denied", "read-only file system",
+    "no space left",
+    "could not write",
+    "temp directory",
+    "file too large",
+    "disk quota",
+    "permission denied",
+    "read-only file system",
     "input/output error",
 )
 
@@ -82,11 +92,17 @@ def drop_staging(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def stage(
-    con: duckdb.DuckDBPyConnection, path: Path, format: FileFormat, options: ReadOptions, required: Sequence[str], scratch: Path
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    format: FileFormat,
+    options: ReadOptions,
+    required: Sequence[str],
+    scratch: Path,
 ) -> Staged:
     """Read ``path`` (not compressed, unless Parquet). Raises ``DropRefused`` when it cannot be read as a whole.
 
-    ``required`` are column names that help to tell the delimiter; ``scratch`` is a folder for a mended copy of a file with broken quotes.
+    ``required`` are column names that help to tell the delimiter; ``scratch`` is a folder for a mended copy of a file
+    with broken quotes.
     """
     drop_staging(con)
     try:
@@ -95,22 +111,33 @@ def stage(
         if format == "jsonl":
             return _json_lines(con, path, scratch)
         return _csv(con, path, options, required, scratch)
-    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.SerializationException, duckdb.IOException) as error:
+    except (
+        duckdb.InvalidInputException,
+        duckdb.ConversionException,
+        duckdb.SerializationException,
+        duckdb.IOException,
+    ) as error:
         text = str(error)
         if any(words in text.lower() for words in _REFUSALS):
             raise
-        raise DropRefused(_first_line(text).replace(str(path), "the file"), rule="unreadable", hint="deliver the file again, whole") from error
+        raise DropRefused(
+            _first_line(text).replace(str(path), "the file"), rule="unreadable", hint="deliver the file again, whole"
+        ) from error
 
 
 # CSV
 
 
-def _csv(con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, required: Sequence[str], scratch: Path) -> Staged:
+def _csv(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, required: Sequence[str], scratch: Path
+) -> Staged:
     head = _head(path)
     dialect, names = _dialect(con, path, head, options, required)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise DropRefused(f"repeated column: {', '.join(repeated)}", rule="repeated_column", hint="give every column its own name")
+        raise DropRefused(
+            f"repeated column: {', '.join(repeated)}", rule="repeated_column", hint="give every column its own name"
+        )
     records: Records | None = None
     original = path
     mended_lines: tuple[Reject, ...] = ()
@@ -122,13 +149,16 @@ def _csv(con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, requi
         records = None
         still = _read_csv(con, path, dialect, len(names))
         if still == "state":
-            raise DropRefused("the file's lines cannot be told apart", rule="unreadable", hint="write it with one kind of line break")
+            raise DropRefused(
+                "the file's lines cannot be told apart", rule="unreadable", hint="write it with one kind of line break"
+            )
     rows = _count(con, "staged")
     rejects: list[Reject] = list(mended_lines)
     rejected = np.zeros(0, dtype=np.int64)
     found = con.execute(
-        "SELECT line_byte_position, arg_min(error_type::VARCHAR, column_idx), arg_max(error_message, column_idx), any_value(csv_line) "
-        "FROM reject_errors GROUP BY 1 ORDER BY 1"
+        "SELECT line_byte_position, arg_min(error_type::VARCHAR, column_idx), arg_max(error_message, column_idx), "
+        "any_value(csv_line) FROM reject_errors "
+        "GROUP BY 1 ORDER BY 1"
     ).fetchall()
     if found:
         _refuse_encoding(found)
@@ -147,12 +177,24 @@ def _csv(con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, requi
         rows = _count(con, "staged WHERE c0 IS NOT NULL")
         only = " WHERE c0 IS NOT NULL"
     return Staged(
-        "csv", f"(SELECT rowid AS ordinal, {values} FROM staged{only})", source, raw, tuple(columns), rows,
-        tuple(sorted(rejects, key=lambda reject: reject.line)), dialect, _noticed(original, path), records, rejected, path,
+        "csv",
+        f"(SELECT rowid AS ordinal, {values} FROM staged{only})",
+        source,
+        raw,
+        tuple(columns),
+        rows,
+        tuple(sorted(rejects, key=lambda reject: reject.line)),
+        dialect,
+        _noticed(original, path),
+        records,
+        rejected,
+        path,
     )
 
 
-def header(con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, required: Sequence[str]) -> tuple[Dialect, list[str]]:
+def header(
+    con: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, required: Sequence[str]
+) -> tuple[Dialect, list[str]]:
     """Dialect and column names of a CSV file."""
     return _dialect(con, path, _head(path), options, required)
 
@@ -165,7 +207,9 @@ def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head.strip():
-        raise DropRefused("the file is empty: no header", rule="no_header", hint="deliver a file whose first line names the columns")
+        raise DropRefused(
+            "the file is empty: no header", rule="no_header", hint="deliver a file whose first line names the columns"
+        )
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4]:
         raise DropRefused("the file is not UTF-8", rule="not_utf8", hint="write it as UTF-8")
     return head.removeprefix(b"\xef\xbb\xbf")
@@ -175,6 +219,9 @@ def _dialect(
     con: duckdb.DuckDBPyConnection, path: Path, head: bytes, options: ReadOptions, required: Sequence[str]
 ) -> tuple[Dialect, list[str]]:
     """The delimiter under which the header holds the required columns, else the sniffed one."""
+    plain = _plainly(head, options, required)
+    if plain is not None:
+        return plain
     sniffed = _sniff(con, path)
     quote = options.quote or (sniffed.quote if sniffed and sniffed.quote in ('"', "'") else '"')
     escape = sniffed.escape if sniffed and sniffed.escape == "\\" else quote
@@ -189,9 +236,27 @@ def _dialect(
     return best[2], best[3]
 
 
+def _plainly(head: bytes, options: ReadOptions, required: Sequence[str]) -> tuple[Dialect, list[str]] | None:
+    """Dialect and column names when nothing is quoted in the head and its header holds all required columns: sniffing,
+    which costs more than a small file's load, could not tell more.
+    """
+    if any(mark in head for mark in (b'"', b"'", b"\\")):
+        return None
+    quote = options.quote or '"'
+    for delimiter in [options.delimiter] if options.delimiter else [",", "\t", ";", "|"]:
+        names = _header(head, delimiter, quote)
+        whole = all(any(name in names for name in wanted.split("|")) for wanted in required)
+        # A single column is in the header under every delimiter.
+        if required and whole and (len(names) > 1 or options.delimiter):
+            return Dialect(delimiter, quote, quote), names
+    return None
+
+
 def _sniff(con: duckdb.DuckDBPyConnection, path: Path) -> Dialect | None:
     try:
-        row = con.execute(f'SELECT "Delimiter", "Quote", "Escape" FROM sniff_csv({literal(str(path))}, sample_size = 2048)').fetchone()
+        row = con.execute(
+            f'SELECT "Delimiter", "Quote", "Escape" FROM sniff_csv({literal(str(path))}, sample_size = 2048)'
+        ).fetchone()
     except duckdb.Error:
         return None
     if row is None or len(row[0]) != 1:
@@ -208,7 +273,9 @@ def _header(head: bytes, delimiter: str, quote: str) -> list[str]:
     try:
         names = next((row for row in rows if row), [])
     except csv.Error as error:
-        raise DropRefused(f"the header cannot be read: {error}", rule="no_header", hint="name the columns in the first line") from error
+        raise DropRefused(
+            f"the header cannot be read: {error}", rule="no_header", hint="name the columns in the first line"
+        ) from error
     return [name.strip() for name in names]
 
 
@@ -218,8 +285,10 @@ def _read_csv(con: duckdb.DuckDBPyConnection, path: Path, dialect: Dialect, colu
     names = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(columns))
     try:
         con.execute(
-            f"CREATE TEMP TABLE staged AS FROM read_csv({literal(str(path))}, columns = {{{names}}}, auto_detect = false, header = true, "
-            f"delim = {literal(dialect.delimiter)}, quote = {literal(dialect.quote)}, escape = {literal(dialect.escape)}, "
+            f"CREATE TEMP TABLE staged AS FROM read_csv({literal(str(path))}, columns = {{{names}}}, auto_detect = "
+            "false, header = true, "
+            f"delim = {literal(dialect.delimiter)}, quote = {literal(dialect.quote)}, escape = "
+            f"{literal(dialect.escape)}, "
             f"store_rejects = true, rejects_limit = 0, max_line_size = {_MAX_LINE})"
         )
     except duckdb.InvalidInputException as error:
@@ -267,17 +336,33 @@ def _broken_rejects(path: Path, records: Records) -> tuple[Reject, ...]:
     found = []
     for line in records.broken.tolist():
         raw = data[records.line_starts[line - 1] : ends[line - 1]].tobytes().decode("utf-8", "replace").rstrip("\r\n")
-        found.append(Reject(line, "column_count", "a quote is opened and not closed before the next column; close or double the quote", raw))
+        found.append(
+            Reject(
+                line,
+                "column_count",
+                "a quote is opened and not closed before the next column; close or double the quote",
+                raw,
+            )
+        )
     return tuple(found)
 
 
 def _reject(line: int, kind: str, message: str, text: str, columns: int) -> Reject:
     if kind == "UNQUOTED VALUE":
-        return Reject(line, "column_count", "a quoted cell goes on after its closing quote; double the quotes inside it", text)
+        return Reject(
+            line, "column_count", "a quoted cell goes on after its closing quote; double the quotes inside it", text
+        )
     if kind == "LINE SIZE OVER MAXIMUM":
-        return Reject(line, "column_count", f"the record is longer than {_MAX_LINE} bytes; split or shorten it", text[:2000])
+        return Reject(
+            line, "column_count", f"the record is longer than {_MAX_LINE} bytes; split or shorten it", text[:2000]
+        )
     seen = message.rsplit("Found: ", 1)[-1].split(maxsplit=1)[0] if "Found: " in message else "another number"
-    return Reject(line, "column_count", f"the row has {seen} cells, the header {columns}; add or remove cells, or quote a cell with a delimiter", text)
+    return Reject(
+        line,
+        "column_count",
+        f"the row has {seen} cells, the header {columns}; add or remove cells, or quote a cell with a delimiter",
+        text,
+    )
 
 
 def _refuse_encoding(found: Sequence[tuple[int, str, str, str]]) -> None:
@@ -292,7 +377,9 @@ def _refuse_encoding(found: Sequence[tuple[int, str, str, str]]) -> None:
 def _json_lines(con: duckdb.DuckDBPyConnection, path: Path, scratch: Path) -> Staged:
     head = _head(path)
     if head.lstrip()[:1] == b"[":
-        raise DropRefused("the file is one JSON array, not JSON lines", rule="unreadable", hint="write one object a line")
+        raise DropRefused(
+            "the file is one JSON array, not JSON lines", rule="unreadable", hint="write one object a line"
+        )
     dialect = Dialect("\x01", "", "")
     if _read_lines(con, path):
         records = lines.find_records(np.memmap(path, dtype=np.uint8, mode="r"), dialect, 1, keep_blank=True)
@@ -303,24 +390,37 @@ def _json_lines(con: duckdb.DuckDBPyConnection, path: Path, scratch: Path) -> St
     ).fetchall()
     _refuse_encoding(found)
     if found:
-        raise DropRefused("a line is too long or holds control characters", rule="unreadable", hint="write one object a line, as UTF-8")
+        raise DropRefused(
+            "a line is too long or holds control characters",
+            rule="unreadable",
+            hint="write one object a line, as UTF-8",
+        )
     con.execute("UPDATE staged SET c0 = substr(c0, 2) WHERE rowid = 0 AND c0[1] = chr(65279)")
-    rows, bad = (int(value) for value in con.execute(
-        "SELECT count(*) FILTER (good), count(*) FILTER (NOT good) FROM (SELECT json_valid(c0) AND c0[1] = '{' AS good FROM "
-        "(SELECT trim(c0, ' ' || chr(9) || chr(13)) AS c0 FROM staged) WHERE c0 <> '')"
-    ).fetchall()[0])
+    rows, bad = (
+        int(value)
+        for value in con.execute(
+            "SELECT count(*) FILTER (good), count(*) FILTER (NOT good) FROM (SELECT json_valid(c0) AND c0[1] = '{' AS "
+            "good FROM "
+            "(SELECT trim(c0, ' ' || chr(9) || chr(13)) AS c0 FROM staged) WHERE c0 <> '')"
+        ).fetchall()[0]
+    )
     rejects: tuple[Reject, ...] = ()
     where = "c0 IS NOT NULL"
     if bad:
         where = "CASE WHEN json_valid(c0) THEN json_type(c0) = 'OBJECT' ELSE false END"
         found = con.execute(
-            f"SELECT rowid + 1, c0 FROM staged WHERE trim(c0, ' ' || chr(9) || chr(13)) <> '' AND NOT ({where}) ORDER BY 1"
+            "SELECT rowid + 1, c0 FROM staged WHERE trim(c0, ' ' || chr(9) || chr(13)) <> '' "
+            f"AND NOT ({where}) ORDER BY 1"
         ).fetchall()
-        rejects = tuple(Reject(line, "bad_json", "the line is not a JSON object; write one object a line", raw) for line, raw in found)
+        rejects = tuple(
+            Reject(line, "bad_json", "the line is not a JSON object; write one object a line", raw)
+            for line, raw in found
+        )
     else:
         where = "trim(c0) <> ''"
     columns, values = json_lines.columns(con, where)
-    relation = f"(SELECT rowid AS ordinal{values} FROM (SELECT rowid, {json_lines.extract(columns)} AS x FROM staged WHERE {where}))"
+    extracted = f"SELECT rowid, {json_lines.extract(columns)} AS x FROM staged WHERE {where}"
+    relation = f"(SELECT rowid AS ordinal{values} FROM ({extracted}))"
     records = lines.find_records(np.zeros(0, dtype=np.uint8), dialect, 1)
     raw_relation = f"(SELECT rowid AS ordinal, c0 FROM staged WHERE {where})"
     return Staged("jsonl", relation, raw_relation, "c0", tuple(column.cell for column in columns), rows, rejects)
@@ -330,8 +430,10 @@ def _read_lines(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
     drop_staging(con)
     try:
         con.execute(
-            f"CREATE TEMP TABLE staged AS FROM read_csv({literal(str(path))}, columns = {{'c0': 'VARCHAR'}}, auto_detect = false, "
-            f"header = false, delim = '\x01', quote = '', escape = '', store_rejects = true, rejects_limit = 0, max_line_size = {_MAX_LINE})"
+            f"CREATE TEMP TABLE staged AS FROM read_csv({literal(str(path))}, columns = {{'c0': 'VARCHAR'}}, "
+            "auto_detect = false, "
+            "header = false, delim = '\x01', quote = '', escape = '', store_rejects = true, rejects_limit = 0, "
+            f"max_line_size = {_MAX_LINE})"
         )
     except duckdb.InvalidInputException as error:
         if "state machine" in str(error):
@@ -345,7 +447,11 @@ def _read_lines(con: duckdb.DuckDBPyConnection, path: Path) -> bool:
 
 def _parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Staged:
     source = f"read_parquet({literal(str(path))}, file_row_number = true, binary_as_string = true)"
-    described = [(name, kind) for name, kind, *_ in con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall() if name != "file_row_number"]
+    described = [
+        (name, kind)
+        for name, kind, *_ in con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        if name != "file_row_number"
+    ]
     flat: list[tuple[str, str, str]] = []
     for name, kind in described:
         if name in PARENTS and kind.startswith("STRUCT"):
@@ -353,7 +459,9 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Staged:
             flat.extend((f"{name}>>{key}", f"{quoted(name)}.{quoted(key)}", inner) for key, inner, *_ in fields)
         elif name in PARENTS and kind.startswith("MAP"):
             inner = con.execute(f"SELECT typeof(any_value(map_values({quoted(name)}))) FROM {source}").fetchall()[0][0]
-            keys = con.execute(f"SELECT DISTINCT unnest(map_keys({quoted(name)})) AS k FROM {source} ORDER BY k").fetchall()
+            keys = con.execute(
+                f"SELECT DISTINCT unnest(map_keys({quoted(name)})) AS k FROM {source} ORDER BY k"
+            ).fetchall()
             flat.extend((f"{name}>>{key}", f"{quoted(name)}[{literal(key)}]", str(inner)[:-2]) for (key,) in keys)
         else:
             flat.append((name, quoted(name), kind))
@@ -362,8 +470,12 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Staged:
     raw = "json_object(" + ", ".join(f"{literal(name)}, {quoted(name)}" for name, _ in described) + ")"
     rows = _count(con, source)
     return Staged(
-        "parquet", f"(SELECT file_row_number AS ordinal{values} FROM {source})", f"(SELECT file_row_number AS ordinal, * FROM {source})", raw,
-        tuple(cell for _, cell in cleaned), rows,
+        "parquet",
+        f"(SELECT file_row_number AS ordinal{values} FROM {source})",
+        f"(SELECT file_row_number AS ordinal, * FROM {source})",
+        raw,
+        tuple(cell for _, cell in cleaned),
+        rows,
     )
 
 

@@ -28,7 +28,9 @@ NEVER = "TIMESTAMP '1970-01-01 00:00:00'"
 
 @dataclass(frozen=True, slots=True)
 class FileLoad:
-    """What became of one file, for one entity. ``rows_in`` is the sum of the other four; ``skips`` has ``rows_skipped`` by rule."""
+    """What became of one file, for one entity. ``rows_in`` is the sum of the other four; ``skips`` has
+    ``rows_skipped`` by rule.
+    """
 
     load_id: int
     entity: str
@@ -273,19 +275,24 @@ class _Loader:
         con, entity = self.con, fields.entity
         terms = self.terms(fields)
         if entity == "events":
-            self.know_profiles()
-        checked = drops.prepare(con, fields, terms)
+            event_load.know_profiles(con)
+            checked = drops.judge(con, fields, terms)
+            gathered = event_load.gather(con, checked.good, terms.content_hash)
+            drops.set_aside(con, checked, failing=gathered != staged.rows)
+        else:
+            checked = drops.prepare(con, fields, terms)
+            gathered = 0
         skips = drops.skips(con)
         skipped = sum(rows for _, rows in skips)
         self.hold_back(staged, fields, checked, counted)
         held = drops.count(con, table="(SELECT DISTINCT ordinal FROM broken_rows)")
         loaded = self.merge(fields, terms, counted)
-        self.learn(entity, checked.learned)
+        self.learn(entity, drops.learned_by_good(con, checked) if entity == "events" else checked.learned)
         self.changed = self.changed or loaded > 0
         for rule, rows in skips:
             con.execute("INSERT INTO load_skips VALUES ($load, $entity, $rule, $rows)",
                         {"load": self.load_id, "entity": entity, "rule": rule, "rows": rows})
-        good = drops.count(con, "skip_rule IS NULL AND ordinal NOT IN (SELECT ordinal FROM broken_rows)")
+        good = gathered + drops.count(con, "skip_rule IS NULL AND ordinal NOT IN (SELECT ordinal FROM broken_rows)")
         rejected = len(staged.rejects)
         rows_in = staged.rows + rejected
         if rows_in != good + skipped + held + rejected or loaded > good:
@@ -310,10 +317,8 @@ class _Loader:
             held + rejected,
             message,
             self.times.clock,
+            dict(skips),
         )
-
-    def know_profiles(self) -> None:
-        event_load.know_profiles(self.con)
 
     def hold_back(self, staged: Staged, fields: layouts.Fields, checked: drops.Checked, counted: str) -> None:
         """Write the quarantine rows of one entity; temp table ``broken_rows`` has them by ordinal."""
@@ -387,9 +392,9 @@ class _Loader:
             return register_load.merge(con, register_load.REGISTERS[fields.entity], self.load_id)
         if terms.create_profiles and event_load.create_profiles(con, self.load_id, stamp(self.times.now), NEVER):
             self.changed = True
-        event_load.number_equals(con, continued=bool(counted))
+        event_load.number_equals(con, terms.content_hash, continued=bool(counted))
         event_load.keep_pending(con, self.load_id, terms.content_hash)
-        return event_load.insert_events(con, self.load_id, terms.content_hash)
+        return event_load.insert_events(con, self.load_id)
 
     def learn(self, entity: Entity, learned: Sequence[tuple[str, str, str]]) -> None:
         """Register the types of keys seen for the first time."""
@@ -452,12 +457,13 @@ class _Loader:
                     if len(self.delivery.entities) > 1 and entity != "events":
                         continue
                     fields = self.fields(staged, entity)
+                    terms = self.terms(fields)
                     if entity == "events":
                         event_load.know_profiles(self.con)
-                    drops.prepare(self.con, fields, self.terms(fields))
-                    if entity == "events":
-                        rows = "SELECT h, count(*) AS n FROM prepared WHERE h IS NOT NULL GROUP BY h"
+                        event_load.gather(self.con, drops.judge(self.con, fields, terms).good, terms.content_hash)
+                        rows = "SELECT event_id AS id, count(*) AS n FROM fresh GROUP BY id"
                     else:
+                        drops.prepare(self.con, fields, terms)
                         key = register_load.REGISTERS[entity].key
                         rows = f"SELECT DISTINCT {key} AS id FROM prepared WHERE NOT bad AND skip_rule IS NULL"
                     self.con.execute(f"CREATE OR REPLACE TEMP TABLE counted{at} AS {rows}")
@@ -466,10 +472,10 @@ class _Loader:
                 drop_staging(self.con)
         if parts:
             union = " UNION ALL ".join(f"FROM {part}" for part in parts)
-            sums = "SELECT h, sum(n)::BIGINT AS n" if "events" in result else "SELECT DISTINCT id"
+            sums = "SELECT id, sum(n)::BIGINT AS n" if "events" in result else "SELECT DISTINCT id"
             self.con.execute(
                 f"CREATE OR REPLACE TEMP TABLE counted AS {sums} FROM "
-                f"({union}){' GROUP BY h' if 'events' in result else ''}"
+                f"({union}){' GROUP BY id' if 'events' in result else ''}"
             )
         return result
 

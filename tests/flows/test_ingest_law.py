@@ -166,7 +166,8 @@ read:
   types: {amount: DOUBLE, sold: TIMESTAMP, customer: VARCHAR, sku: VARCHAR}
 entities:
   - entity: items
-    columns: {item_id: sku, item_name: title, item_price: round(amount)::BIGINT, properties.tags: "string_split(tags, '|')"}
+    columns:
+      {item_id: sku, item_name: title, item_price: round(amount)::BIGINT, properties.tags: "string_split(tags, '|')"}
     updated_at: sold
     skip: [{rule: untitled, when: title IS NULL}]
   - entity: profiles

@@ -213,7 +213,8 @@ from contracts.settings import Ingest, Settings
 from flows.stages.ingest import ingest
 from store.layout import Layout
 print("ready", flush=True)
-ingest(Layout(Path(sys.argv[1])), Settings(ingest=Ingest(settle_seconds=0.0, event_types=("view",))), (), datetime(2026, 1, 1))
+settings = Settings(ingest=Ingest(settle_seconds=0.0, event_types=("view",)))
+ingest(Layout(Path(sys.argv[1])), settings, (), datetime(2026, 1, 1))
 """
 
 
@@ -304,7 +305,8 @@ def test_a_load_says_how_many_rows_each_rule_left_out_and_the_report_shows_it(la
     parsed = parse_source(yaml.safe_load(SKIPPING), "shop.yaml").source
     assert parsed is not None
     given = tmp_path / "s.csv"
-    lines = ["a,2024-05-01 10:00:00,x,2", ",2024-05-01 10:00:00,x,1", "b,2024-05-01 10:00:00,x,-1", ",2024-05-01 10:00:00,x,3"]
+    sales = (("a", 2), ("", 1), ("b", -1), ("", 3))
+    lines = [f"{customer},2024-05-01 10:00:00,x,{amount}" for customer, amount in sales]
     given.write_text("\n".join(["customer,sold,sku,amount", *lines]) + "\n")
     loads = [load.as_dict() for load in ingest_paths(layout, SETTINGS, [parsed], "shop", [given], NOW).loads]
     assert [(load["entity"], load["skips"], load["rows_skipped"]) for load in loads] == [
@@ -332,7 +334,8 @@ from store.layout import Layout
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
 try:
-    ingest(Layout(Path(sys.argv[1])), Settings(ingest=Ingest(settle_seconds=0.0, event_types=("view",))), (), datetime(2026, 1, 1))
+    settings = Settings(ingest=Ingest(settle_seconds=0.0, event_types=("view",)))
+    ingest(Layout(Path(sys.argv[1])), settings, (), datetime(2026, 1, 1))
 except StorageError:
     print("storage")
 """
