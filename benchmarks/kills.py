@@ -25,6 +25,7 @@ import tempfile
 import threading
 import time
 import traceback
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -143,10 +144,12 @@ def house_is_tidy(layout: Layout) -> None:
 
 def warm_up() -> None:
     """Import what a night imports, so that forked nights are killed at their work and not while they load libraries."""
-    import great_expectations  # noqa: F401
-    import implicit  # noqa: F401
-    import lifelines  # noqa: F401
-    import sklearn.linear_model  # noqa: F401
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations  # noqa: F401
+        import implicit  # noqa: F401
+        import lifelines  # noqa: F401
+        import sklearn.linear_model  # noqa: F401
 
 
 def kill_nights(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from contracts.errors import StorageError
@@ -89,10 +90,10 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
     watch = Stopwatch()
     outcome = Outcome(laps=watch.laps)
     with (
-        storage_border("the night stopped"),
+        storage_border(f"the night stopped ({desk.layout.root})"),
         desk.journal.lease("pipeline", order.who, desk.settings.pipeline.lease_seconds) as lease,
     ):
-        step = bordered(step)
+        step = bordered(step, desk.layout.root)
         recover(desk)
         if order.ingest:
             with watch.lap("drain") as lap:
@@ -183,14 +184,14 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
         step("stage", lambda: stage_run(desk, target, cut, outcome, tables, months, checked, previous))
 
 
-def bordered(step: Step) -> Step:
+def bordered(step: Step, folder: Path) -> Step:
     """The same way to run a stage, with what disk and databases refuse mapped to ``StorageError`` before anybody
     sees it.
     """
 
     def run(name: str, work: Callable[[], T], *, retries: int = 0) -> T:
         def guarded() -> T:
-            with storage_border(f"stage {name} stopped"):
+            with storage_border(f"stage {name} stopped ({folder})"):
                 return work()
 
         return step(name, guarded, retries=retries)
