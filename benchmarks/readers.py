@@ -2,9 +2,10 @@
 
     python -m benchmarks.readers --lookups 100000 --queries 10000
 
-A shop's first night is published, the endpoint started with two workers; then lookup clients and analysts (processes of their own) read as
-fast as they can, at least so often and until three more nights are published and one is rolled back. Afterwards every lookup's answer is held against the Parquet
-table of the run it named. Exit code 0 only without a single error or mixed answer; prints counts, the slowest reads and rates.
+A shop's first night is published, the endpoint started with two workers; then lookup clients and analysts (processes of
+their own) read as fast as they can, at least so often and until three more nights are published and one is rolled back.
+Afterwards every lookup's answer is held against the Parquet table of the run it named. Exit code 0 only without a
+single error or mixed answer; prints counts, the slowest reads and rates.
 """
 
 from __future__ import annotations
@@ -33,19 +34,24 @@ AMOUNT = 10
 ANALYSES = (
     "SELECT count(DISTINCT run_id), count(*) FROM recommendations",
     "SELECT count(DISTINCT (c.run_id, p.run_id)), count(*) FROM churn c JOIN profiles p USING (profile_id)",
-    "SELECT count(DISTINCT (r.run_id, i.run_id)), count(*) FROM recommendation_lists r, unnest(r.item_ids) AS u(item_id) JOIN items i USING (item_id)",
+    "SELECT count(DISTINCT (r.run_id, i.run_id)), count(*) FROM recommendation_lists r, unnest(r.item_ids) AS "
+    "u(item_id) JOIN items i USING (item_id)",
     "SELECT max(n), count(*) FROM (SELECT run_id, profile_id, count(*) AS n FROM history.churn GROUP BY ALL)",
 )
 
 
 def look_up(port: int, key: str, profiles: list[str], amount: int, moved: Any, results: Any) -> None:
-    """Ask for lists one after the other, ``amount`` times and until ``moved`` is set; remember what each run said of each profile."""
+    """Ask for lists one after the other, ``amount`` times and until ``moved`` is set; remember what each run said of
+    each profile.
+    """
     import httpx
 
     said: dict[tuple[str, str], list[str]] = {}
     errors: list[str] = []
     slowest, started = 0.0, time.perf_counter()
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, timeout=30
+    ) as client:
         number = 0
         while number < amount or not moved.is_set():
             number += 1
@@ -85,7 +91,11 @@ def analyse(path: str, amount: int, moved: Any, results: Any) -> None:
 
 def nightloom(home: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments], env={**os.environ, "NIGHTLOOM_HOME": str(home)}, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "cli.main", *arguments],
+        env={**os.environ, "NIGHTLOOM_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"nightloom {' '.join(arguments)}: {done.stderr}")
@@ -110,7 +120,9 @@ def main() -> None:
         with Journal.open(layout, load_settings(layout)) as journal:
             key = journal.create_key("read", "readers")
         with duckdb.connect(str(layout.analytics), read_only=True) as con:
-            profiles = [row[0] for row in con.execute("SELECT profile_id FROM recommendation_lists ORDER BY 1").fetchall()]
+            profiles = [
+                row[0] for row in con.execute("SELECT profile_id FROM recommendation_lists ORDER BY 1").fetchall()
+            ]
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -118,7 +130,10 @@ def main() -> None:
         log = Path(folder) / "endpoint.log"
         with log.open("wb") as output:
             server = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "serve", "--port", str(port), "--workers", "2"], env=environment, stdout=output, stderr=output
+                [sys.executable, "-m", "cli.main", "serve", "--port", str(port), "--workers", "2"],
+                env=environment,
+                stdout=output,
+                stderr=output,
             )
         try:
             _ready(port)
@@ -136,10 +151,15 @@ def main() -> None:
             raise SystemExit(1)
 
 
-def read_and_publish(home: Path, layout: Layout, port: int, key: str, profiles: list[str], late: list[Any], arguments: argparse.Namespace) -> dict[str, Any]:
+def read_and_publish(
+    home: Path, layout: Layout, port: int, key: str, profiles: list[str], late: list[Any], arguments: argparse.Namespace
+) -> dict[str, Any]:
     context = multiprocessing.get_context("spawn")
     results, moved = context.Queue(), context.Event()
-    readers = [context.Process(target=look_up, args=(port, key, profiles, arguments.lookups // 2, moved, results)) for _ in range(2)]
+    readers = [
+        context.Process(target=look_up, args=(port, key, profiles, arguments.lookups // 2, moved, results))
+        for _ in range(2)
+    ]
     readers.append(context.Process(target=analyse, args=(str(layout.analytics), arguments.queries, moved, results)))
     for reader in readers:
         reader.daemon = True  # a night that fails ends the benchmark, whoever still reads
@@ -163,9 +183,13 @@ def read_and_publish(home: Path, layout: Layout, port: int, key: str, profiles: 
     if answered_from != published:
         errors.append(f"answers came from {sorted(answered_from)}, published were {sorted(published)}")
     return {
-        "runs answered from": sorted(answered_from), "errors": errors[:20], "error count": len(errors),
-        "readers": [{"kind": kind, "reads": reads, "per second": round(reads / seconds), "slowest ms": round(1000 * slowest, 1)}
-                    for kind, reads, seconds, slowest, _, _ in gathered],
+        "runs answered from": sorted(answered_from),
+        "errors": errors[:20],
+        "error count": len(errors),
+        "readers": [
+            {"kind": kind, "reads": reads, "per second": round(reads / seconds), "slowest ms": round(1000 * slowest, 1)}
+            for kind, reads, seconds, slowest, _, _ in gathered
+        ],
     }
 
 

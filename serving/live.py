@@ -105,6 +105,7 @@ class Live:
         ranking = settings.recommendations
         excluding = () if ranking.recommend_interacted_items else ranking.exclude_event_types
         self._event_types: frozenset[str] = frozenset(excluding)
+        self._interactions = frozenset(ranking.event_weights)
         self._token: Hashable = None
         self._view: View | None = None
         self.gate = Gate(KeyRing([]))
@@ -166,7 +167,7 @@ class Live:
         """Map a run and read its overlay, beside the lookups; the result waits in ``_loaded`` to be installed."""
         try:
             snapshot = Snapshot.open(self.layout, pointer.run_id)
-            overlay = Overlay(snapshot.pack, self._event_types, pointer.watermark)
+            overlay = Overlay(snapshot.pack, self._event_types, pointer.watermark, self._interactions)
             while True:
                 state = self.journal.state(after=overlay.seq)
                 overlay.apply(state.writes)

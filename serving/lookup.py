@@ -30,18 +30,18 @@ def for_profile(view: View, row: int, asked: str, amount: int, excluded: Collect
     """List of a profile by its row (-1: unknown to the run, then ``asked`` is its id).
 
     The run's list without what was interacted with since, then the popular order without anything ever interacted with.
+    A profile unknown to the run gets what goes with the items it met since, as a session does; without any, popularity.
     """
     pack = view.pack
     if row < 0:
-        ranked = Ranked([], [], "popular", cold=True)
-        fill(pack, ranked, amount, {*view.overlay.seen_by_stranger(asked), *excluded})
-        return ranked
+        blocked = {*view.overlay.seen_by_stranger(asked), *excluded}
+        return _blend(view, view.overlay.recent_of_stranger(asked), amount, blocked)
     since = view.overlay.seen(row)
-    blocked = since if not excluded else {*since, *excluded}
-    items, scores = head(pack, pack.lists, row, amount, blocked)
+    forbidden = since if not excluded else {*since, *excluded}
+    items, scores = head(pack, pack.lists, row, amount, forbidden)
     ranked = Ranked(items, scores, pack.models[pack.lists_model[row]], bool(pack.lists_cold[row]))
     if len(items) < amount:
-        fill(pack, ranked, amount, {*blocked, *(pack.seen(row) if view.excludes_seen else ())})
+        fill(pack, ranked, amount, {*forbidden, *(pack.seen(row) if view.excludes_seen else ())})
     return ranked
 
 
@@ -61,9 +61,13 @@ def for_session(view: View, rows: list[int], amount: int, excluded: Collection[i
     The neighbours of the 20 newest distinct items count 0.9^k / (1 + rank), k = 0 for the newest; ties go to the more
     popular item. ``model`` names all models whose neighbours are counted, ``+`` between them.
     """
-    pack = view.pack
     newest = list(dict.fromkeys(rows))[:SESSION_ITEMS]
-    blocked = {*excluded, *(rows if view.excludes_seen else ())}
+    return _blend(view, newest, amount, {*excluded, *(rows if view.excludes_seen else ())})
+
+
+def _blend(view: View, newest: list[int], amount: int, blocked: Collection[int]) -> Ranked:
+    """The neighbours of some items, given newest first, added up; then popular items."""
+    pack = view.pack
     models = {pack.models[pack.neighbours_model[row]] for row in newest}
     ranked = Ranked([], [], "+".join(sorted(models)) or "popular", cold=not newest)
     if newest:

@@ -23,19 +23,26 @@ def stranger_key(asked: str) -> str:
 
 
 class Overlay:
-    """Items that profiles are not to be shown again by events since the run. ``seq``: highest write it contains.
+    """What profiles did since the run, as far as it changes an answer. ``seq``: highest write it contains.
 
-    ``event_types``: the types that exclude their item; empty when interacted items may be recommended again. A new
-    kind of write becomes one more entry of ``_reducers``; kinds without one do not change an answer.
+    ``event_types``: the types that exclude their item; empty when interacted items may be recommended again.
+    ``interactions``: the types that say what a profile unknown to the run is interested in. A new kind of write becomes
+    one more entry of ``_reducers``; kinds without one do not change an answer.
     """
 
-    def __init__(self, pack: ServingPack, event_types: frozenset[str], seq: int) -> None:
+    RECENT = 20  # items kept of a profile that the run does not know
+
+    def __init__(
+        self, pack: ServingPack, event_types: frozenset[str], seq: int, interactions: frozenset[str] = frozenset()
+    ) -> None:
         self.seq = seq
         self.writes = 0
         self._pack = pack
         self._event_types = event_types
+        self._interactions = interactions
         self._seen: dict[int, set[int]] = {}
         self._strangers: dict[str, set[int]] = {}
+        self._recent: dict[str, list[int]] = {}
         self._reducers: dict[str, Callable[[StoredWrite], None]] = {"events": self._event}
 
     def apply(self, writes: Iterable[StoredWrite]) -> None:
@@ -57,16 +64,32 @@ class Overlay:
             return _NOTHING
         return self._strangers.get(stranger_key(asked), _NOTHING)
 
+    def recent_of_stranger(self, asked: str) -> list[int]:
+        """Rows of the items such a profile met last, each once, the newest first."""
+        if not self._recent:
+            return []
+        return self._recent.get(stranger_key(asked), [])[::-1]
+
     def _event(self, write: StoredWrite) -> None:
         event = orjson.loads(write.body)
-        item_id = event.get("item_id")
-        if item_id is None or event.get("event_type") not in self._event_types:
+        item_id, kind = event.get("item_id"), event.get("event_type")
+        excludes, interests = kind in self._event_types, kind in self._interactions
+        if item_id is None or not (excludes or interests):
             return
         item = self._pack.item_row(item_id)
         if item < 0:
             return  # not in the run, so it is no candidate anyway
         row = self._pack.profile_row(write.entity_key)
         if row >= 0:
-            self._seen.setdefault(row, set()).add(item)
-        else:
-            self._strangers.setdefault(stranger_key(write.entity_key), set()).add(item)
+            if excludes:
+                self._seen.setdefault(row, set()).add(item)
+            return
+        stranger = stranger_key(write.entity_key)
+        if excludes:
+            self._strangers.setdefault(stranger, set()).add(item)
+        if interests:
+            recent = self._recent.setdefault(stranger, [])
+            if item in recent:
+                recent.remove(item)
+            recent.append(item)
+            del recent[: -self.RECENT]

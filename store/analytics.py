@@ -15,6 +15,7 @@ from contracts.published import TABLES, Manifest, Table
 from store import disk
 from store.faults import storage_border
 from store.layout import Layout
+from transforms.quoting import text_literal
 
 # Views made from others, with the column that each adds documented where it is not a table's own.
 DERIVED: dict[str, tuple[str, str]] = {
@@ -130,10 +131,11 @@ def _scan(layout: Layout, table: Table, manifests: Iterable[Manifest]) -> str:
         published = next((entry for entry in manifest.tables if entry.name == table.name), None)
         if published is None:
             continue
-        files = ", ".join(_literal(str(layout.run(manifest.run_id) / file)) for file in published.files)
-        as_of = f"TIMESTAMP {_literal(manifest.identity.as_of)}"
+        files = ", ".join(text_literal(str(layout.run(manifest.run_id) / file)) for file in published.files)
+        as_of = f"TIMESTAMP {text_literal(manifest.identity.as_of)}"
         parts.append(
-            f"SELECT {_literal(manifest.run_id)} AS run_id, {as_of} AS as_of, {columns} FROM read_parquet([{files}])"
+            f"SELECT {text_literal(manifest.run_id)} AS run_id, {as_of} AS as_of, {columns} "
+            f"FROM read_parquet([{files}])"
         )
     if not parts:
         empty = ", ".join(f"NULL::{column.type} AS {column.name}" for column in table.columns)
@@ -143,10 +145,10 @@ def _scan(layout: Layout, table: Table, manifests: Iterable[Manifest]) -> str:
 
 def _runs(con: duckdb.DuckDBPyConnection, current: Manifest, kept: Sequence[Manifest]) -> None:
     rows = [
-        f"({_literal(manifest.run_id)}, TIMESTAMP {_literal(manifest.identity.as_of)}, TIMESTAMP "
-        f"{_literal(manifest.created_at)}, "
+        f"({text_literal(manifest.run_id)}, TIMESTAMP {text_literal(manifest.identity.as_of)}, TIMESTAMP "
+        f"{text_literal(manifest.created_at)}, "
         f"{str(manifest.run_id == current.run_id).lower()}, {manifest.identity.journal_seq}, "
-        f"{_literal(manifest.identity.code_version)})"
+        f"{text_literal(manifest.identity.code_version)})"
         for manifest in kept
     ]
     _view(con, "main", "runs", "one kept run", f"SELECT * FROM (VALUES {', '.join(rows)}) AS "
@@ -168,8 +170,4 @@ def _view(con: duckdb.DuckDBPyConnection, schema: str, name: str, grain: str, sq
 
 
 def _comment(con: duckdb.DuckDBPyConnection, what: str, kind: str, text: str) -> None:
-    con.execute(f"COMMENT ON {kind} {what} IS {_literal(text)}")
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    con.execute(f"COMMENT ON {kind} {what} IS {text_literal(text)}")

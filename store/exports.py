@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from contracts.errors import VerificationFailed
 from contracts.published import TABLE_BY_NAME, Manifest, PublishedTable, Table
 from store import disk
+from transforms.quoting import text_literal
 
 _FORMAT = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
 
@@ -23,7 +24,7 @@ def export_table(con: duckdb.DuckDBPyConnection, name: str, target: Path) -> Pub
     table = TABLE_BY_NAME[name]
     path = target / "tables" / f"{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    con.execute(f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {_literal(path)} ({_FORMAT})")
+    con.execute(f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {text_literal(str(path))} ({_FORMAT})")
     return _published(name, target, (path,))
 
 
@@ -52,13 +53,12 @@ def export_events(
         con.execute(
             f"COPY ({_select(table)} WHERE created_at >= $from::TIMESTAMP AND created_at < $from::TIMESTAMP + "
             "INTERVAL 1 MONTH "
-            f"ORDER BY {_keys(table)}) TO {_literal(path)} ({_FORMAT})",
+            f"ORDER BY {_keys(table)}) TO {text_literal(str(path))} ({_FORMAT})",
             {"from": f"{month}-01 00:00:00"},
         )
     if not months:
-        con.execute(
-            f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {_literal(folder / 'none.parquet')} ({_FORMAT})"
-        )
+        empty = text_literal(str(folder / "none.parquet"))
+        con.execute(f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {empty} ({_FORMAT})")
     return _published("events", target, sorted(folder.glob("*.parquet"))), dict(months)
 
 
@@ -104,7 +104,3 @@ def _select(table: Table) -> str:
 
 def _keys(table: Table) -> str:
     return ", ".join(f"{key} NULLS FIRST" for key in table.key)
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from contracts.published import TABLES
+from transforms.quoting import text_literal
 
 Row = dict[str, Any]
 _TOP = 10
@@ -32,7 +33,7 @@ class RunTables:
         """What to write after FROM."""
         single = self.folder / "tables" / f"{name}.parquet"
         path = single if single.is_file() else self.folder / "tables" / name / "*.parquet"
-        return "read_parquet('" + str(path).replace("'", "''") + "')"
+        return f"read_parquet({text_literal(str(path))})"
 
     def rows(self, query: str, parameters: Row | None = None) -> list[Row]:
         """Result of ``query`` as dicts."""

@@ -16,6 +16,7 @@ from contracts.errors import StorageError
 from contracts.progress import Progress, Silent
 from store.disk import storage_errors
 from transforms import sample
+from transforms.quoting import text_literal
 from transforms.sample import DEFAULT_DAYS, DEFAULT_END, Month, SamplePlan
 
 Format = Literal["parquet", "csv", "jsonl"]
@@ -216,8 +217,7 @@ class _Writer:
         """Write a query aside and rename it into place: whoever watches the folder sees whole files only."""
         target = self.out / path
         aside = target.with_name(f".{target.name}")
-        quoted = str(aside).replace("'", "''")
-        self.con.execute(f"COPY ({text}) TO '{quoted}' ({_COPY[kind]})", parameters)
+        self.con.execute(f"COPY ({text}) TO {text_literal(str(aside))} ({_COPY[kind]})", parameters)
         aside.replace(target)
         self.files.append(SampleFile(path, rows, target.stat().st_size))
 
@@ -233,9 +233,8 @@ class _Writer:
             path.unlink(missing_ok=True)
             return ()
         self.con.execute(f"CREATE OR REPLACE TABLE sample_planted AS {' UNION ALL '.join(parts)}")
-        quoted = str(path).replace("'", "''")
         listed = "SELECT * FROM sample_planted ORDER BY file DESC, line"
-        self.con.execute(f"COPY ({listed}) TO '{quoted}' (FORMAT csv, HEADER true)")
+        self.con.execute(f"COPY ({listed}) TO {text_literal(str(path))} (FORMAT csv, HEADER true)")
         counted = "SELECT file, rule, count(*) FROM sample_planted GROUP BY ALL ORDER BY file DESC, rule"
         counts = self.con.execute(counted).fetchall()
         return tuple(Planted(*row) for row in counts)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from transforms.quoting import text_literal
+
 MISSING: Final = ("", "null", "NULL", "n/a", "N/A", "--", "none", "None", "NaN", "nan")
 MAX_INTEGER: Final = 2**53
 _NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?"
@@ -15,20 +17,13 @@ _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _SHORT_TRUE, _SHORT_FALSE = ("t", "T", "1"), ("f", "F", "0")
 
 
-def quoted(name: str) -> str:
-    """An identifier, quoted for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def literal(value: str | int | float | bool) -> str:
     """A constant, for SQL."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
-    if "\0" in value:
-        return " || chr(0) || ".join(literal(part) for part in value.split("\0"))
-    return "'" + value.replace("'", "''") + "'"
+    return text_literal(value)
 
 
 def one_of(text: str, values: Sequence[str]) -> str:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Churn
-from transforms.retention import count, create_profile_features, identifier, json_pointer, literal
+from transforms.quoting import identifier, text_literal
+from transforms.retention import count, create_profile_features, json_pointer
 
 Kind = Literal["number", "boolean", "string"]
 
@@ -113,12 +114,12 @@ def create_attributes(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
     """
     texts, values, missing = [], [], []
     for number, one in enumerate(inputs.attributes):
-        pointer = literal(json_pointer(one.key))
+        pointer = text_literal(json_pointer(one.key))
         paths = (
             f"nullif(json_extract_string({column}, {pointer}), 'null')" for column in ("profile_data", "platform_info")
         )
         texts.append(f"coalesce({', '.join(paths)}) AS t{number}")
-        missing.append(f"CASE WHEN t{number} IS NULL THEN {literal(one.key)} END")
+        missing.append(f"CASE WHEN t{number} IS NULL THEN {text_literal(one.key)} END")
         read = {
             "number": f"try_cast(t{number} AS DOUBLE)",
             "boolean": f"(t{number} = 'true')::DOUBLE",
@@ -148,7 +149,7 @@ def create_inputs(
     create_profile_features(con, cut, churn, "churn_features", profiles=profiles, events=events)
     columns = [identifier(name) for name in _count_names(inputs.event_types)]
     counts = "".join(
-        f", count(*) FILTER (event_type = {literal(one)})::DOUBLE AS {column}"
+        f", count(*) FILTER (event_type = {text_literal(one)})::DOUBLE AS {column}"
         for one, column in zip(inputs.event_types, columns, strict=True)
     )
     names = [

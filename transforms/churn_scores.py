@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from contracts.published import TABLE_BY_NAME
 from transforms.churn_inputs import Inputs
-from transforms.retention import count, identifier, literal
+from transforms.quoting import identifier, text_literal
+from transforms.retention import count
 
 
 def create_scored(con: duckdb.DuckDBPyConnection) -> None:
@@ -72,7 +73,7 @@ def create_churn(
     it.
     """
     shown = " ".join(f"WHEN {place} THEN {_text_of(name, inputs)}" for place, name in enumerate(features))
-    named = " ".join(f"WHEN {place} THEN {literal(name)}" for place, name in enumerate(features))
+    named = " ".join(f"WHEN {place} THEN {text_literal(name)}" for place, name in enumerate(features))
     reason = (
         ", ".join(
             f"CASE WHEN c{n} <> 0 THEN {{'feature': CASE r{n} {named} END, 'value': CASE r{n} {shown} END, "

@@ -13,7 +13,8 @@ import duckdb
 from contracts.features import DriftRule
 from contracts.published import TABLE_BY_NAME
 from transforms import sql
-from transforms.feature_snapshot import KEY, Feature, identifier
+from transforms.feature_snapshot import KEY, Feature
+from transforms.quoting import identifier
 from transforms.suite import TABLE
 
 _CATEGORIES = 50

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from transforms.quoting import identifier, text_literal
+
 PARENTS = ("profile_data", "platform_info")
 KEY = "profile_id"
 SAMPLE = 200_000
@@ -71,18 +73,13 @@ class Property:
     type: str
 
 
-def identifier(name: str) -> str:
-    """``name`` quoted as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def literal(value: str | float | bool) -> str:
     """A value as an SQL literal."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, int | float):
         return f"{float(value)!r}::DOUBLE" if abs(value) != float("inf") else f"'{value}'::DOUBLE"
-    return "'" + value.replace("'", "''") + "'"
+    return text_literal(value)
 
 
 def sql_type(kind: str) -> str:

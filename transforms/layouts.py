@@ -11,9 +11,10 @@ import duckdb
 from contracts.definitions import Entity, EntityMapping, PropertyType, RowRule, Source
 from contracts.errors import DropRefused
 from transforms import expressions
-from transforms.cells import literal, quoted
+from transforms.cells import literal
 from transforms.columns import Cell, clean
 from transforms.properties import Property
+from transforms.quoting import identifier
 from transforms.staging import Staged
 
 REQUIRED: dict[Entity, tuple[str, ...]] = {
@@ -133,12 +134,12 @@ def mapped(con: duckdb.DuckDBPyConnection, staged: Staged, source: Source, mappi
     for cell in staged.cells:
         type_name = wanted.get(cell.name.lower())
         if type_name is None:
-            columns.append(f"{cell.value} AS {quoted(cell.name)}")
+            columns.append(f"{cell.value} AS {identifier(cell.name)}")
             continue
-        columns.append(f"TRY_CAST({_castable(cell, type_name)} AS {type_name}) AS {quoted(cell.name)}")
+        columns.append(f"TRY_CAST({_castable(cell, type_name)} AS {type_name}) AS {identifier(cell.name)}")
         if cell.name.lower() in {name.lower() for name in used}:
             casts.append((cell.name, cell, type_name))
-            columns.append(f"{cell.value} AS {quoted('raw ' + cell.name)}")
+            columns.append(f"{cell.value} AS {identifier('raw ' + cell.name)}")
     inner = f"(SELECT ordinal, {', '.join(columns)} FROM {staged.relation})"
     outputs: list[tuple[str, str]] = [
         *((target, _with_default(sql, mapping, target)) for target, sql in mapping.columns),
@@ -169,10 +170,10 @@ def mapped(con: duckdb.DuckDBPyConnection, staged: Staged, source: Source, mappi
     selected.append("skip_rule")
     raw.append(f"{f'CASE {cases} END' if cases else 'CAST(NULL AS VARCHAR)'} AS skip_rule")
     for at, (name, cell, _) in enumerate(casts):
-        delivered = replace(cell, value=quoted("raw " + name))
+        delivered = replace(cell, value=identifier("raw " + name))
         selected.append(f"cast{at}, castraw{at}")
         raw.append(
-            f"{delivered.value} IS NOT NULL AND {quoted(name)} IS NULL AS cast{at}, {delivered.text} AS castraw{at}"
+            f"{delivered.value} IS NOT NULL AND {identifier(name)} IS NULL AS cast{at}, {delivered.text} AS castraw{at}"
         )
         first.append(
             Fault(

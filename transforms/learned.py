@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import duckdb
 
 from contracts.features import Allowed
-from transforms.feature_snapshot import KEY, Feature, identifier
+from transforms.feature_snapshot import KEY, Feature
+from transforms.quoting import identifier
 
 _LEAST_VALUES = 30
 _MOST_CATEGORIES = 50

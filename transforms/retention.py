@@ -13,21 +13,12 @@ import duckdb
 
 from contracts.settings import Churn
 from transforms import sql
+from transforms.quoting import identifier
 
 
 def json_pointer(key: str) -> str:
     """JSON pointer (RFC 6901) of a top-level key; empty for the empty key, which names no property."""
     return "/" + key.replace("~", "~0").replace("/", "~1") if key else ""
-
-
-def identifier(name: str) -> str:
-    """``name`` as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """``text`` as a quoted SQL string."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def create_profile_features(

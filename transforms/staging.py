@@ -17,9 +17,10 @@ import numpy as np
 from contracts.definitions import FileFormat, ReadOptions
 from contracts.errors import DropRefused
 from transforms import json_lines, lines
-from transforms.cells import literal, present, quoted
+from transforms.cells import literal, present
 from transforms.columns import Cell, clean
 from transforms.lines import Dialect, Positions, Records
+from transforms.quoting import identifier
 
 _HEAD = 1 << 20
 _MAX_LINE = 2_000_000
@@ -455,19 +456,21 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Staged:
     flat: list[tuple[str, str, str]] = []
     for name, kind in described:
         if name in PARENTS and kind.startswith("STRUCT"):
-            fields = con.execute(f"DESCRIBE SELECT {quoted(name)}.* FROM {source}").fetchall()
-            flat.extend((f"{name}>>{key}", f"{quoted(name)}.{quoted(key)}", inner) for key, inner, *_ in fields)
+            fields = con.execute(f"DESCRIBE SELECT {identifier(name)}.* FROM {source}").fetchall()
+            flat.extend((f"{name}>>{key}", f"{identifier(name)}.{identifier(key)}", inner) for key, inner, *_ in fields)
         elif name in PARENTS and kind.startswith("MAP"):
-            inner = con.execute(f"SELECT typeof(any_value(map_values({quoted(name)}))) FROM {source}").fetchall()[0][0]
+            inner = con.execute(f"SELECT typeof(any_value(map_values({identifier(name)}))) FROM {source}").fetchall()[
+                0
+            ][0]
             keys = con.execute(
-                f"SELECT DISTINCT unnest(map_keys({quoted(name)})) AS k FROM {source} ORDER BY k"
+                f"SELECT DISTINCT unnest(map_keys({identifier(name)})) AS k FROM {source} ORDER BY k"
             ).fetchall()
-            flat.extend((f"{name}>>{key}", f"{quoted(name)}[{literal(key)}]", str(inner)[:-2]) for (key,) in keys)
+            flat.extend((f"{name}>>{key}", f"{identifier(name)}[{literal(key)}]", str(inner)[:-2]) for (key,) in keys)
         else:
-            flat.append((name, quoted(name), kind))
+            flat.append((name, identifier(name), kind))
     cleaned = [clean(name, sql, kind, f"v{at}") for at, (name, sql, kind) in enumerate(flat)]
     values = "".join(f", {sql} AS v{at}" for at, (sql, _) in enumerate(cleaned))
-    raw = "json_object(" + ", ".join(f"{literal(name)}, {quoted(name)}" for name, _ in described) + ")"
+    raw = "json_object(" + ", ".join(f"{literal(name)}, {identifier(name)}" for name, _ in described) + ")"
     rows = _count(con, source)
     return Staged(
         "parquet",

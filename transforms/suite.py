@@ -11,8 +11,9 @@ from typing import Any
 
 from contracts.features import FeatureRule, FeatureSpec, Severity
 from contracts.published import TABLE_BY_NAME
-from transforms.feature_snapshot import KEY, Feature, TypeColumns, identifier, literal, plain_name, sql_type
+from transforms.feature_snapshot import KEY, Feature, TypeColumns, literal, plain_name, sql_type
 from transforms.learned import Learned
+from transforms.quoting import identifier
 
 TABLE = "(table)"
 _LEARNED_MOSTLY = 0.99

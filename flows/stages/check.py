@@ -21,8 +21,9 @@ from transforms import check_results, drift, feature_snapshot
 from transforms.check_results import CheckResult
 from transforms.drift import Drift
 from transforms.expectations import validate
-from transforms.feature_snapshot import Feature, identifier
+from transforms.feature_snapshot import Feature
 from transforms.learned import learn
+from transforms.quoting import identifier
 from transforms.suite import Suite, build_suite
 
 _STEPS = ("last run", "snapshot", "validate", "list failures", "drift", "pages")

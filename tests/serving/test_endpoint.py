@@ -168,14 +168,12 @@ def test_an_event_excludes_its_item_at_once(serve: Serve) -> None:
             taken = before[:2]
             events = [{"event_type": "charged", "profile_id": profile, "item_id": item} for item in taken]
             assert client.post("/v1/events", json={"events": events}).status_code == 201
-            assert listed(client, profile) == before[2:]
-            assert (
-                client.post(
-                    "/v1/events", json={"event_type": "viewed", "profile_id": profile, "item_id": before[2]}
-                ).status_code
-                == 201
-            )
-            assert listed(client, profile) == before[2:]
+            after = listed(client, profile)
+            # A profile unknown to the run follows what it met: its order changes, its items only by what it took.
+            assert after == before[2:] if profile == "c-3" else sorted(after) == sorted(before[2:])
+            seen = {"event_type": "viewed", "profile_id": profile, "item_id": before[2]}
+            assert client.post("/v1/events", json=seen).status_code == 201
+            assert listed(client, profile) == after
 
 
 def test_a_repeated_event_is_stored_once(serve: Serve, workspace: Workspace) -> None:

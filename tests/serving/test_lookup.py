@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,12 +97,28 @@ def test_lists_of_sessions(view: View, items: list[int], amount: int, excluded: 
 
 def test_unknown_profiles_and_those_without_a_list_are_cold(view: View) -> None:
     stranger = for_profile(view, -1, "stranger", 3, [])
-    assert (stranger.items, stranger.cold, stranger.model) == ([1, 2, 3], True, "popular")
-    assert for_profile(view, -1, "another", 1, []).items == [0]
+    assert (stranger.cold, stranger.model) == (False, view.pack.models[view.pack.neighbours_model[0]])
+    assert stranger.items == for_session(view, [0], 3, []).items and 0 not in stranger.items
+    another = for_profile(view, -1, "another", 1, [])
+    assert (another.items, another.cold, another.model) == ([0], True, "popular")
     minted = "profile_" + __import__("hashlib").sha256(b"stranger\n0").hexdigest()[:32]
-    assert for_profile(view, -1, minted, 1, []).items == [1]
+    assert for_profile(view, -1, minted, 3, []).items == stranger.items
     row = next(row for row in range(PROFILES) if row % 10 == 9)
     assert for_profile(view, row, "", 1, []).cold
+
+
+def test_a_profile_unknown_to_the_run_is_followed_by_its_newest_items(tmp_path: Path) -> None:
+    ranking = dataclasses.replace(Settings().recommendations, event_weights={"charged": 1.0, "viewed": 0.1})
+    settings = dataclasses.replace(Settings(), recommendations=ranking)
+    met = [*range(25), 3]
+    writes = [event("new", item, "viewed") for item in met] + [event("new", 30), event("new", 31, "unweighted")]
+    for view in open_view(tmp_path, settings, writes):
+        newest = [30, 3, *range(24, 6, -1)]
+        assert view.overlay.recent_of_stranger("new") == newest
+        ranked = for_profile(view, -1, "new", 10, [5])
+        assert 30 not in ranked.items and 5 not in ranked.items, "bought, and left out; what was viewed may come"
+        free = {item for row in newest for item in view.pack.neighbours.row(row)} & eligible(view) - {30, 5}
+        assert set(ranked.items) <= free and not ranked.cold
 
 
 def test_only_interactions_exclude(view: View) -> None:

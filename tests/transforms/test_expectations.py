@@ -9,7 +9,8 @@ from contracts.errors import NightloomError
 from contracts.features import FeatureRule, FeatureSpec, TableRule
 from transforms import check_results, gx_duckdb
 from transforms.expectations import validate
-from transforms.feature_snapshot import Property, describe, identifier, select
+from transforms.feature_snapshot import Property, describe, select
+from transforms.quoting import identifier
 from transforms.suite import Check, build_suite
 
 AS_OF = datetime(2026, 1, 1)
