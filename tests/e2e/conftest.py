@@ -64,7 +64,7 @@ def statuses(home: Path) -> dict[str, str]:
 
 
 def facts(home: Path) -> dict[str, Any]:
-    """What must be equal however a night came about: the warehouse, and the served run but for the ledger of attempts."""
+    """What must be equal however a night came about: warehouse and served run, but for the ledger of attempts."""
     layout = Layout(home)
     manifest = runs.verify(layout.run(pointer(home)))
     tables = {table.name: table.digests for table in manifest.tables if table.name not in ("file_loads", "quarantine")}

@@ -50,7 +50,7 @@ def test_a_night_whose_views_fail_has_published_and_the_next_one_renews_them(
 ) -> None:
     before, _ = journal_of(shop)
     new_seed(shop, 1)
-    with monkeypatch.context() as patch, pytest.raises(StorageError, match="analytics.duckdb"):
+    with monkeypatch.context() as patch, pytest.raises(StorageError, match=r"analytics\.duckdb"):
         patch.setattr(analytics, "refresh", refuse)
         nightly(shop)
     served, statuses = journal_of(shop)
@@ -87,10 +87,12 @@ def test_a_rollback_whose_views_fail_holds_and_rolling_back_again_renews_them(
     first, _ = journal_of(shop)
     new_seed(shop, 1)
     second = nightly(shop).run_id
-    with open_desk(shop) as desk, desk.journal.lease("pipeline", "test", 60) as lease:
-        with monkeypatch.context() as patch, pytest.raises(StorageError):
-            patch.setattr(analytics, "refresh", refuse)
-            publish.rollback(desk, first, lease, who="test")
+    with (
+        open_desk(shop) as desk, desk.journal.lease("pipeline", "test", 60) as lease,
+        monkeypatch.context() as patch, pytest.raises(StorageError),
+    ):
+        patch.setattr(analytics, "refresh", refuse)
+        publish.rollback(desk, first, lease, who="test")
     assert journal_of(shop)[0] == first
     assert current(shop) == [second]
 
