@@ -459,9 +459,8 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Staged:
             fields = con.execute(f"DESCRIBE SELECT {identifier(name)}.* FROM {source}").fetchall()
             flat.extend((f"{name}>>{key}", f"{identifier(name)}.{identifier(key)}", inner) for key, inner, *_ in fields)
         elif name in PARENTS and kind.startswith("MAP"):
-            inner = con.execute(f"SELECT typeof(any_value(map_values({identifier(name)}))) FROM {source}").fetchall()[
-                0
-            ][0]
+            values = f"typeof(any_value(map_values({identifier(name)})))"
+            inner = con.execute(f"SELECT {values} FROM {source}").fetchall()[0][0]
             keys = con.execute(
                 f"SELECT DISTINCT unnest(map_keys({identifier(name)})) AS k FROM {source} ORDER BY k"
             ).fetchall()
