@@ -6,14 +6,12 @@ Every problem of every file is reported at once.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import yaml
 
@@ -22,9 +20,12 @@ from contracts.errors import DefinitionError, Problem
 from contracts.features import FeatureSpec
 from contracts.settings import Settings
 from store.faults import storage_border
-from store.layout import Layout, name_fault
+from store.layout import Layout
+from store.settings_file import load_settings, read_settings
 from transforms.features_definition import parse_features
 from transforms.sources import parse_source
+
+__all__ = ["Definitions", "load", "load_settings"]
 
 # Settings that change how a run is made but never what is in it.
 _NOT_CONTENT = {"pipeline": {"threads", "memory_limit", "keep_runs", "lease_seconds", "as_of"}}
@@ -61,102 +62,12 @@ def load(layout: Layout) -> Definitions:
     """
     problems: list[Problem] = []
     with storage_border("cannot read the definitions"):
-        settings = _settings(layout, problems)
+        settings = read_settings(layout, problems)
         sources = tuple(_sources(layout.definitions / "sources", problems))
         features = _features(layout.definitions / "features.yaml", problems)
     if problems or settings is None or features is None:
         raise DefinitionError(problems)
     return Definitions(settings, sources, features)
-
-
-def load_settings(layout: Layout) -> Settings:
-    """Read only ``settings.toml``; defaults when there is none.
-
-    Raises ``DefinitionError``, or ``StorageError`` when it cannot be read.
-    """
-    problems: list[Problem] = []
-    with storage_border("cannot read the definitions"):
-        settings = _settings(layout, problems)
-    if settings is None:
-        raise DefinitionError(problems)
-    return settings
-
-
-def _settings(layout: Layout, problems: list[Problem]) -> Settings | None:
-    path = layout.definitions / "settings.toml"
-    before = len(problems)
-    raw: dict[str, Any] = {}
-    unfit = name_fault(layout.workspace)
-    if unfit:
-        problems.append(Problem("workspace", unfit, "letters, digits, - and _"))
-    if path.exists():
-        try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            problems.append(Problem(path.name, str(error), "see the settings page of the documentation"))
-    problems.extend(_unknown(raw, Settings, path.name))
-    if len(problems) > before:
-        return None
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        settings = TypeAdapter(Settings).validate_python({**raw, "workspace": layout.workspace})
-    except ValidationError as error:
-        for fault in error.errors():
-            where = ".".join(str(part) for part in fault["loc"])
-            problems.append(Problem(f"{path.name}: {where}", f"{fault['msg']} (found {fault['input']!r})"))
-        return None
-    problems.extend(_out_of_range(settings, path.name))
-    return settings if len(problems) == before else None
-
-
-def _unknown(raw: dict[str, Any], cls: type, where: str) -> Iterator[Problem]:
-    """Keys that no setting has, with the nearest name that one has."""
-    hints = get_type_hints(cls)
-    for key, value in raw.items():
-        if key not in hints or key == "workspace":
-            near = difflib.get_close_matches(key, hints, n=1)
-            yield Problem(
-                where,
-                f"unknown setting {key!r}",
-                f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(hints))}",
-            )
-        elif dataclasses.is_dataclass(hints[key]) and isinstance(value, dict):
-            yield from _unknown(value, hints[key], f"{where}: {key}")
-
-
-def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
-    """Values of the right type that make no sense."""
-    pipeline, ranking, churn = settings.pipeline, settings.recommendations, settings.churn
-    checks = (
-        (pipeline.threads >= 1, "pipeline.threads", "must be at least 1"),
-        (pipeline.keep_runs >= 2, "pipeline.keep_runs", "must be at least 2, or there is nothing to roll back to"),
-        (pipeline.lease_seconds >= 10, "pipeline.lease_seconds", "must be at least 10"),
-        (ranking.half_life_days > 0, "recommendations.half_life_days", "must be above 0"),
-        (ranking.popularity_half_life_days > 0, "recommendations.popularity_half_life_days", "must be above 0"),
-        (0 < ranking.validation_share < 0.5, "recommendations.validation_share", "must lie between 0 and 0.5"),
-        (1 <= ranking.candidates <= 1000, "recommendations.candidates", "must lie in 1..1000"),
-        (
-            all(weight > 0 for weight in ranking.event_weights.values()),
-            "recommendations.event_weights",
-            "weights must be above 0",
-        ),
-        (0 <= churn.horizon_days <= 365, "churn.horizon_days", "must be 0 (inferred) or 1..365"),
-        (
-            0 < churn.thresholds[0] < churn.thresholds[1] < churn.thresholds[2] < 1,
-            "churn.thresholds",
-            "must rise strictly within (0, 1)",
-        ),
-        (
-            list(churn.curve_days) == sorted(set(churn.curve_days)) and min(churn.curve_days, default=0) > 0,
-            "churn.curve_days",
-            "must be rising days above 0",
-        ),
-        (0 < settings.serving.port < 65536, "serving.port", "must lie in 1..65535"),
-    )
-    for holds, name, message in checks:
-        if not holds:
-            yield Problem(f"{where}: {name}", message)
 
 
 def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:

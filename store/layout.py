@@ -37,6 +37,11 @@ class Layout:
         return self.data / self.workspace
 
     @property
+    def control(self) -> Path:
+        """Databases, accounts and keys of the whole installation."""
+        return self.data / "control.sqlite"
+
+    @property
     def definitions(self) -> Path:
         """What an operator wrote: ``definitions/``, or ``definitions/workspaces/<name>/`` for another workspace than
         the default.

@@ -7,12 +7,12 @@ import os
 import sqlite3
 import sys
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select, text
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event, func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -99,34 +99,44 @@ def _lock_postgres(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
 
 
-def prepare(database: Database) -> None:
+class Tables(Protocol):
+    """What a module says of a journal's tables: all of them, their version, and the steps between versions."""
+
+    SCHEMA_VERSION: int
+    MIGRATIONS: dict[int, Callable[[Connection], None]]
+    metadata: MetaData
+    schema_version: Table
+
+
+def prepare(database: Database, tables: Tables = schema) -> None:
     """Create the tables, or bring them to this code's version. Several processes may do this at once.
 
     Raises StorageError for a journal written by a newer version.
     """
-    if _version(database) == schema.SCHEMA_VERSION:
+    recorded = tables.schema_version
+    if _version(database, recorded) == tables.SCHEMA_VERSION:
         return
     with database.writing() as connection:
-        schema.metadata.create_all(connection)
-        found = connection.scalar(select(func.max(schema.schema_version.c.version)))
+        tables.metadata.create_all(connection)
+        found = connection.scalar(select(func.max(recorded.c.version)))
         if found is None:
-            connection.execute(schema.schema_version.insert().values(version=schema.SCHEMA_VERSION))
+            connection.execute(recorded.insert().values(version=tables.SCHEMA_VERSION))
             return
-        if found > schema.SCHEMA_VERSION:
+        if found > tables.SCHEMA_VERSION:
             raise StorageError(
-                f"the journal {database.where} has schema version {found}, this program knows {schema.SCHEMA_VERSION}",
+                f"the journal {database.where} has schema version {found}, this program knows {tables.SCHEMA_VERSION}",
                 hint="install the newer nightloom that wrote it",
             )
-        for version in range(found, schema.SCHEMA_VERSION):
-            schema.MIGRATIONS[version](connection)
-            connection.execute(schema.schema_version.insert().values(version=version + 1))
+        for version in range(found, tables.SCHEMA_VERSION):
+            tables.MIGRATIONS[version](connection)
+            connection.execute(recorded.insert().values(version=version + 1))
 
 
-def _version(database: Database) -> int | None:
+def _version(database: Database, recorded: Table) -> int | None:
     with database.reading() as connection:
-        if not inspect(connection).has_table(schema.schema_version.name):
+        if not inspect(connection).has_table(recorded.name):
             return None
-        version: int | None = connection.scalar(select(func.max(schema.schema_version.c.version)))
+        version: int | None = connection.scalar(select(func.max(recorded.c.version)))
     return version
 
 
