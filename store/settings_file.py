@@ -8,9 +8,8 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, get_type_hints
 
-from contracts.errors import DefinitionError, Problem
+from contracts.errors import DefinitionError, Problem, StorageError
 from contracts.settings import Settings
-from store.faults import storage_border
 from store.layout import Layout, name_fault
 
 
@@ -20,8 +19,10 @@ def load_settings(layout: Layout) -> Settings:
     Raises ``DefinitionError``, or ``StorageError`` when it cannot be read.
     """
     problems: list[Problem] = []
-    with storage_border("cannot read the definitions"):
+    try:
         settings = read_settings(layout, problems)
+    except OSError as error:
+        raise StorageError(f"cannot read the definitions: {error}", hint="look at permissions and mount") from error
     if settings is None:
         raise DefinitionError(problems)
     return settings
