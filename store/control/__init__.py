@@ -1,0 +1,13 @@
+"""What belongs to a whole installation: its databases, accounts, keys, refresh tokens and background tasks."""
+
+from store.control.accounts import KINDS, ROLES, Account, AccountKind, AccountRole
+from store.control.control import Control
+from store.control.databases import DatabaseRecord, NewDatabase
+from store.control.directory import Directory
+from store.control.refresh import Holder
+from store.control.tasks import Task, TaskStatus
+
+__all__ = [
+    "KINDS", "ROLES", "Account", "AccountKind", "AccountRole", "Control", "DatabaseRecord", "Directory", "Holder",
+    "NewDatabase", "Task", "TaskStatus",
+]
