@@ -6,6 +6,7 @@ Every function gives rows of items, best first; equal scores go by popularity. R
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from scenarios.columns import Column, tokens
 from scenarios.spec import Scalar
 
 Items = NDArray[np.int32]
-Scores = NDArray[np.float64]
+Scores = NDArray[np.floating[Any]]
 
 SESSION_ITEMS = 20
 SESSION_DECAY = 0.9
@@ -51,7 +52,9 @@ def blend(neighbours: Items, seeds: Sequence[int], weights: Scores) -> tuple[Ite
     share = weights[:, None] / (1.0 + np.arange(listed.shape[1]))
     present = listed >= 0
     found, place = np.unique(listed[present], return_inverse=True)
-    return found.astype(np.int32), np.bincount(place, share[present], len(found)).astype(np.float64)
+    scores = np.zeros(len(found))
+    scores += np.bincount(place, share[present], len(found))
+    return found.astype(np.int32), scores
 
 
 def with_context(listed: Items, neighbours: Items, context: Sequence[int]) -> tuple[Items, Scores]:
