@@ -42,6 +42,12 @@ TABLES = {
                (item_index - profile_index * 7) % $items <> 5 AS excludes
         FROM profiles JOIN items ON (item_index - profile_index * 7) % $items IN (0, 3, 5, 8)
         WHERE profile_index % 10 <> 9 ORDER BY profile_id, item_id""",
+    "events": """
+        SELECT 'event_' || profile_index || '_' || item_index || '_' || k AS event_id,
+               CASE k WHEN 2 THEN 'rating' WHEN 1 THEN 'view' ELSE 'charged' END AS event_type, profile_id,
+               item_id, TIMESTAMP '2026-10-01' + k * INTERVAL 1 DAY AS created_at,
+               (CASE k WHEN 2 THEN '{"rating":' || (1 + item_index % 10) || '}' ELSE '{}' END)::JSON AS properties
+        FROM interactions, range(3) AS t(k) WHERE k = 0 OR (item_index + k) % 4 = 0 ORDER BY created_at, event_id""",
     "churn": """
         SELECT profile_id, (profile_index / 1000000)::DOUBLE AS churn_score, 'low' AS churn_probability,
                42 AS expected_days_to_churn,
@@ -82,7 +88,9 @@ def write_run(
             text = query.replace("$profiles", str(profiles)).replace("$items", str(items))
             con.execute(f"CREATE TABLE {name} AS {text}")
             columns = ", ".join(column.name for column in TABLE_BY_NAME[name].columns)
-            con.execute(f"COPY (SELECT {columns} FROM {name}) TO '{folder}/tables/{name}.parquet' (FORMAT parquet)")
+            path = folder / "tables" / ("events/2026-10.parquet" if name == "events" else f"{name}.parquet")
+            path.parent.mkdir(exist_ok=True)
+            con.execute(f"COPY (SELECT {columns} FROM {name}) TO '{path}' (FORMAT parquet)")
     _write_arrays(folder / "pack", profiles, items, width, np.random.default_rng(seed))
     build_pack(folder, settings or Settings(), folder / "scratch")
     identity = Identity(layout.workspace, AS_OF.isoformat(), journal_seq, "", "", "", seed)

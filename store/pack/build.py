@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -17,25 +18,38 @@ import pyarrow as pa
 
 from contracts.errors import VerificationFailed
 from contracts.progress import Progress, Silent
+from contracts.published import TABLE_BY_NAME
 from contracts.settings import Settings
 from store.pack import fragments
 from store.pack.arrays import create_array, flush, map_array, save_array
 from store.pack.blobs import BlobWriter
+from store.pack.history import write_history
 from store.pack.ids import SQL_DIGEST, write_index
+from store.pack.properties import DeclaredTypes, write_properties
 from store.pack.read import VERSION
+from store.pack.strings import ends_and_bytes
 
 BATCH = 50_000
 
 
-def build_pack(target: Path, settings: Settings, scratch: Path, progress: Progress | None = None) -> None:
-    """Complete ``target/pack`` from ``target/tables``; ``scratch`` is a folder for spilling.
+def build_pack(
+    target: Path, settings: Settings, scratch: Path, progress: Progress | None = None,
+    types: DeclaredTypes | None = None,
+) -> None:
+    """Complete ``target/pack`` from ``target/tables``; ``scratch`` is a folder for spilling, ``types`` what is known of
+    the types of item properties beside their values.
 
     Expects in ``target/pack`` what precompute wrote: ``lists_items.npy`` int32 (profiles, K) and ``lists_scores.npy``
     float32, ``neighbours_items.npy`` and ``neighbours_scores.npy`` (items, K), items padded with -1, and
-    ``popularity.npy`` int32 (items, best first). Raises VerificationFailed when arrays and tables do not fit.
+    ``popularity.npy`` int32 (items, best first); and those of further recommenders, named in ``algorithms.json``, as
+    ``lists.<model>_items.npy`` and ``neighbours.<model>_items.npy``. Raises VerificationFailed when arrays and tables
+    do not fit.
     """
-    build = _Build(target, settings, scratch)
-    steps = (build.profiles, build.items, build.churn, build.seen, build.models, build.popularity, build.finish)
+    build = _Build(target, settings, scratch, types or DeclaredTypes())
+    steps = (
+        build.profiles, build.items, build.properties, build.churn, build.seen, build.history, build.models,
+        build.popularity, build.finish,
+    )
     for number, step in enumerate(steps):
         (progress or Silent()).step("serving pack", number, len(steps), step.__name__)
         step()
@@ -44,19 +58,28 @@ def build_pack(target: Path, settings: Settings, scratch: Path, progress: Progre
 
 
 class _Build:
-    def __init__(self, target: Path, settings: Settings, scratch: Path) -> None:
+    def __init__(self, target: Path, settings: Settings, scratch: Path, types: DeclaredTypes) -> None:
         self.tables = target / "tables"
         self.pack = target / "pack"
         self.settings = settings
+        self.types = types
         self.con = duckdb.connect(config={
             "memory_limit": settings.pipeline.memory_limit, "threads": settings.pipeline.threads,
             "temp_directory": str(scratch),
         })
         for name in ("profiles", "items", "churn", "interactions", "recommendation_lists", "item_neighbour_lists"):
             self.con.read_parquet(str(self.tables / f"{name}.parquet")).create_view(name)
+        months = sorted((self.tables / "events").glob("*.parquet"))
+        if months:
+            self.con.read_parquet([str(path) for path in months]).create_view("events")
+        else:
+            columns = ", ".join(f"NULL::{c.type} AS {c.name}" for c in TABLE_BY_NAME["events"].columns)
+            self.con.execute(f"CREATE VIEW events AS SELECT {columns} WHERE false")
         self.profile_count = self._count("profiles")
         self.item_count = self._count("items")
         self.model_names: list[str] = []
+        self.property_index: list[dict[str, Any]] = []
+        self.event_types: list[str] = []
 
     def close(self) -> None:
         self.con.close()
@@ -85,7 +108,7 @@ class _Build:
             writers = [stack.enter_context(BlobWriter(self.pack, name, rows)) for name in blobs]
             for batch in self._batches(query, index, rows):
                 for writer, strings in zip(writers, batch.columns[1:], strict=False):
-                    writer.write(*_strings(strings))
+                    writer.write(*ends_and_bytes(strings))
                 for column, numbers in zip(columns, batch.columns[1 + len(blobs) :], strict=True):
                     column[at : at + batch.num_rows] = numbers.to_numpy(zero_copy_only=False)
                 at += batch.num_rows
@@ -115,6 +138,12 @@ class _Build:
             {"stopped": stopped},
         ).fetchnumpy()["eligible"]
         save_array(self.pack / "eligible.npy", np.ma.filled(eligible, False).astype(np.uint8))
+
+    def properties(self) -> None:
+        self.property_index = write_properties(self.con, self.pack, self.item_count, self.types)
+
+    def history(self) -> None:
+        self.event_types = write_history(self.con, self.pack, self.profile_count)
 
     def churn(self) -> None:
         bad = self.con.execute("SELECT count(*) FROM churn WHERE NOT isfinite(churn_score)").fetchone()
@@ -196,35 +225,44 @@ class _Build:
         facts = {
             "clean": clean,
             "version": VERSION, "profiles": self.profile_count, "items": self.item_count, "models": self.model_names,
+            "properties": self.property_index, "event_types": self.event_types, "algorithms": self._algorithms(),
+            "rows": [],
         }
         (self.pack / "pack.json").write_text(json.dumps(facts, sort_keys=True, indent=1) + "\n")
 
+    def _algorithms(self) -> dict[str, list[str]]:
+        """Recommenders whose lists are there, by what they order, the serving one first."""
+        path = self.pack / "algorithms.json"
+        found: dict[str, list[str]] = json.loads(path.read_text()) if path.exists() else {}
+        for kind, rows in (("lists", self.profile_count), ("neighbours", self.item_count)):
+            for name in found.get(kind, [])[1:]:
+                self._check_items(f"{kind}.{name}", rows)
+        return found
+
+    def _check_items(self, name: str, rows: int) -> npt.NDArray[np.int32]:
+        """The mapped lists of a name; refuses a wrong shape and items that the run does not have."""
+        items = map_array(self.pack / f"{name}_items.npy")
+        if items.dtype != np.int32 or items.shape[:1] != (rows,) or items.ndim != 2:
+            raise VerificationFailed(
+                f"{name}: {items.shape} {items.dtype} items for {rows} rows", hint="run the night again"
+            )
+        for start in range(0, rows, BATCH):
+            part = items[start : start + BATCH]
+            if part.size and not -1 <= part.min() <= part.max() < self.item_count:
+                raise VerificationFailed(f"{name} name items that this run does not have", hint="run the night again")
+        return items
+
     def _check_lists(self, name: str, rows: int) -> bool:
         """Refuse lists of a wrong shape; true when all items are eligible and all padding is at the end."""
-        items, scores = map_array(self.pack / f"{name}_items.npy"), map_array(self.pack / f"{name}_scores.npy")
-        right_types = items.dtype == np.int32 and scores.dtype == np.float32
-        if not right_types or items.shape != scores.shape or items.shape[:1] != (rows,) or items.ndim != 2:
+        items, scores = self._check_items(name, rows), map_array(self.pack / f"{name}_scores.npy")
+        if scores.dtype != np.float32 or items.shape != scores.shape:
             raise VerificationFailed(
-                f"{name}: {items.shape} {items.dtype} items and {scores.shape} {scores.dtype} scores for {rows} rows",
-                hint="run the night again",
+                f"{name}: {items.shape} items and {scores.shape} {scores.dtype} scores", hint="run the night again"
             )
         eligible = np.append(map_array(self.pack / "eligible.npy"), np.uint8(1))
         clean = True
         for start in range(0, rows, BATCH):
             part = items[start : start + BATCH]
-            if part.size and not -1 <= part.min() <= part.max() < self.item_count:
-                raise VerificationFailed(f"{name} name items that this run does not have", hint="run the night again")
             padding_inside = (part[:, :-1] < 0) & (part[:, 1:] >= 0)
             clean = clean and bool(eligible[part].all()) and not padding_inside.any()
         return clean
-
-
-def _strings(column: pa.Array) -> tuple[npt.NDArray[np.uint64], memoryview]:
-    """End of each string within the batch's bytes, and those bytes. The column must have no nulls."""
-    if column.null_count:
-        raise VerificationFailed(f"{column.null_count} fragments are null", hint="a fault of nightloom: report it")
-    _, offsets, data = column.buffers()
-    width = np.int64 if pa.types.is_large_string(column.type) else np.int32
-    positions = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1].astype(np.uint64)
-    raw = memoryview(data if data is not None else b"")
-    return positions[1:] - positions[0], raw[int(positions[0]) : int(positions[-1])]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,11 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import StorageError
+from scenarios.catalogue import Catalogue
+from scenarios.columns import Column
+from scenarios.evaluate import History
+from scenarios.spec import PropertyType
 from store.pack.arrays import map_array, map_flat, unreadable
 from store.pack.blobs import Blob
 from store.pack.ids import IdIndex
+from store.pack.rows import RowIndex, Rows
 
-VERSION = 2
+VERSION = 3
 
 
 class Lists:
@@ -39,6 +46,25 @@ class Lists:
         start = index * self.width
         found: list[int] = self._flat[start : start + min(amount, self.width)].tolist()
         return found
+
+
+class PackedWords:
+    """A property's distinct strings, mapped; a ``scenarios.columns.Vocabulary`` in the order of their bytes."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._blob = Blob(folder, name)
+
+    def __len__(self) -> int:
+        return len(self._blob)
+
+    def __getitem__(self, code: int) -> str:
+        return self._blob[code].decode()
+
+    def find(self, text: str) -> int:
+        """Code of a string, -1 when no item has it."""
+        sought = text.encode()
+        at = bisect_left(self._blob, sought)
+        return at if at < len(self._blob) and self._blob[at] == sought else -1
 
 
 class ServingPack:
@@ -73,6 +99,19 @@ class ServingPack:
         self.popularity_rank = map_array(folder / "popularity_rank.npy")
         self._seen_offsets = map_flat(folder / "seen_offsets.npy")
         self._seen_items = map_flat(folder / "seen_items.npy")
+        self.event_types: tuple[str, ...] = tuple(facts["event_types"])
+        self.history_events = map_flat(folder / "history_events.npy")
+        self.history_rated = map_flat(folder / "history_rated.npy")
+        self.history_ratings: npt.NDArray[np.float32] = map_array(folder / "history_ratings.npy")
+        self._history = History(
+            map_array(folder / "history_offsets.npy").view(np.int64), map_array(folder / "history_items.npy"),
+            map_array(folder / "history_types.npy"), self.event_types,
+        )
+        self._folder = folder
+        self._algorithms: dict[str, list[str]] = facts["algorithms"]
+        self._further_lists: dict[str, npt.NDArray[np.int32]] = {}
+        self._properties: list[dict[str, Any]] = facts["properties"]
+        self.row_index: tuple[RowIndex, ...] = tuple(map(RowIndex.of, facts["rows"]))
 
     def profile_row(self, text: str) -> int:
         """Row of a profile by its profile_id or customer_id (the former wins), or -1."""
@@ -86,6 +125,82 @@ class ServingPack:
         """Rows of the items that a profile is not to be shown again, by events before the run's cut-off, rising."""
         start, end = self._seen_offsets[profile_row], self._seen_offsets[profile_row + 1]
         found: list[int] = self._seen_items[start:end].tolist()
+        return found
+
+
+    @cached_property
+    def property_types(self) -> dict[str, PropertyType]:
+        """Type of every item property, by name in lower case."""
+        return {
+            entry["name"]: PropertyType(entry["value_type"], entry["repeated"]) for entry in self._properties
+        }
+
+    def catalogue(self) -> Catalogue:
+        """The run's items with all their properties, mapped; the same object each time."""
+        return self._catalogue
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        folder = self._folder / "properties"
+        columns = {}
+        for number, (name, kind) in enumerate(self.property_types.items()):
+            words = PackedWords(folder, f"{number}_words") if kind.family in ("string", "text") else None
+            columns[name] = Column(
+                name, kind, self.item_count, map_array(folder / f"{number}_rows.npy"),
+                map_array(folder / f"{number}_values.npy"), map_array(folder / f"{number}_filled.npy"), words,
+            )
+        alive = np.frombuffer(self.eligible, np.uint8)[:-1]
+        return Catalogue(
+            self.item_count, np.asarray(self.popular, np.int32), alive, columns, self.item_row, self.neighbours.items
+        )
+
+    def history(self, rows: slice | npt.NDArray[np.int64]) -> History:
+        """Histories of some profiles, in the order given; a slice (without a step) copies nothing."""
+        whole = self._history
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(self.profile_count)
+            return History(whole.offsets[start : stop + 1], whole.items, whole.types, whole.type_names)
+        starts, ends = whole.offsets[rows], whole.offsets[rows + 1]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(ends - starts)])
+        place = np.repeat(starts - offsets[:-1], ends - starts) + np.arange(offsets[-1])
+        return History(offsets, whole.items[place], whole.types[place], whole.type_names)
+
+    def history_of(self, profile_row: int) -> slice:
+        """Where a profile's entries stand in ``history_ratings`` and in ``history(slice(None))``."""
+        offsets = self._history.offsets
+        return slice(int(offsets[profile_row]), int(offsets[profile_row + 1]))
+
+    @cached_property
+    def materialized(self) -> dict[tuple[str, str], Rows]:
+        """Rows by reco type and rules digest."""
+        return {(index.reco_type, index.digest): Rows(self._folder, index) for index in self.row_index}
+
+    @cached_property
+    def tables(self) -> dict[str, Rows]:
+        """Rows by table name: ``<reco_type>`` without rules, ``<reco_type>.<case>`` of a case."""
+        return {name: self.materialized[row.reco_type, row.digest] for row in self.row_index for name in row.tables}
+
+    def algorithms(self, reco_type: str) -> tuple[str, ...]:
+        """Recommenders whose lists the run has for a reco type, in the order of preference."""
+        return tuple(self._algorithms.get("neighbours" if reco_type.startswith("item") else "lists", ()))
+
+    def base(self, reco_type: str, algorithm: str | None = None) -> npt.NDArray[np.int32]:
+        """Lists that rules start from, int32 (subjects, K) padded with -1: of the preferred or of a named recommender.
+
+        Raises KeyError for one whose lists the run does not have.
+        """
+        kind = "neighbours" if reco_type.startswith("item") else "lists"
+        known = self._algorithms.get(kind, [])
+        if algorithm is None or algorithm in known[:1]:
+            return self.neighbours.items if kind == "neighbours" else self.lists.items
+        if algorithm not in known:
+            raise KeyError(algorithm)
+        return self._further(f"{kind}.{algorithm}")
+
+    def _further(self, name: str) -> npt.NDArray[np.int32]:
+        found = self._further_lists.get(name)
+        if found is None:
+            found = self._further_lists[name] = map_array(self._folder / f"{name}_items.npy")
         return found
 
 

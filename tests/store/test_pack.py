@@ -18,6 +18,7 @@ from contracts.settings import Recommendations, Settings
 from store.layout import Layout
 from store.pack.build import build_pack
 from store.pack.read import ServingPack
+from store.pack.rows import RowIndex, RowsWriter, write_row_index
 from store.snapshot import Snapshot
 
 PROFILES, ITEMS = 120, 70
@@ -131,7 +132,8 @@ def test_the_stop_list_is_not_eligible_and_missing_items_end_the_popular_order(t
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / "pack").iterdir()}
+    files = sorted(path for path in (folder / "pack").rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_the_same_tables_give_the_same_bytes(tmp_path: Path, folder: Path) -> None:
@@ -193,3 +195,45 @@ def test_a_mapped_run_outlives_its_files(tmp_path: Path) -> None:
     shutil.rmtree(run)
     row = snapshot.pack.profile_row("c-3")
     assert json.loads(snapshot.pack.profiles[row])["customer_id"] == "c-3"
+
+
+def test_the_catalogue_and_the_histories_are_mapped_as_they_are(folder: Path, pack: ServingPack) -> None:
+    catalogue = pack.catalogue()
+    assert catalogue is pack.catalogue()
+    assert [catalogue.columns["tags"].vocabulary[code] for code in range(2)] == ["a", "b"]  # type: ignore[index]
+    assert not set(catalogue.popular.tolist()) & {row for row in range(ITEMS) if not pack.eligible[row]}
+    for item in rows(folder, "items", "item_index"):
+        assert catalogue.columns["item_price"].of_item(item["item_index"]) == [item["item_price"]]
+        assert catalogue.columns["tags"].of_item(item["item_index"]) == ["a", "b"]
+        assert catalogue.row_of(item["item_id"]) == item["item_index"]
+    events = rows(folder, "events/*", "created_at")
+    met = {(event["profile_id"], event["item_id"], event["event_type"]) for event in events}
+    chosen = np.array([5, 3, 9, 3])
+    for history, profiles in ((pack.history(slice(2, 7)), range(2, 7)), (pack.history(chosen), chosen.tolist())):
+        assert history.type_names == ("charged", "rating", "view")
+        for at, profile in enumerate(profiles):
+            span = slice(int(history.offsets[at]), int(history.offsets[at + 1]))
+            found = {
+                (pack.profile_ids[profile].decode(), pack.item_ids[item].decode(), history.type_names[kind])
+                for item, kind in zip(history.items[span], history.types[span], strict=True)
+            }
+            assert found == {one for one in met if one[0] == pack.profile_ids[profile].decode()}
+
+
+def test_rows_are_read_back_and_say_where_they_end(tmp_path: Path, folder: Path) -> None:
+    copied = tmp_path / "run"
+    shutil.copytree(folder, copied)
+    for number, items in enumerate((ITEMS, 65_535, 65_536)):
+        writer = RowsWriter(copied / "pack", number, 3, 4, items)
+        writer.put(1, np.array([[items - 1, 2, 3, 4], [5, -1, -1, -1]], np.int32), np.array([200, 1], np.int32))
+        writer.close()
+    index = [RowIndex(n, "profile_to_items", f"d{n}", (f"profile_to_items.{n}",)) for n in range(3)]
+    write_row_index(copied / "pack", index)
+    pack = ServingPack(copied / "pack")
+    for number, items in enumerate((ITEMS, 65_535, 65_536)):
+        found = pack.materialized["profile_to_items", f"d{number}"]
+        assert found.items.dtype == (np.int32 if number == 2 else np.uint16)
+        assert pack.tables[f"profile_to_items.{number}"] is found
+        assert found.part(1, 0, 3) == [items - 1, 2, 3] and found.part(1, 2, 3) is None
+        assert found.part(2, 0, 64) == [5] and found.part(2, 1, 64) == [] and found.part(0, 0, 9) == []
+        assert found.length(1) == 200

@@ -1,0 +1,88 @@
+"""What every profile did with which item, in the serving pack: for exclusions, counts and ratings at lookup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from store.pack.arrays import create_array, flush, save_array
+
+RATING = "rating"
+"""The reserved event type of an explicit rating; its property of the same name holds the value."""
+BATCH = 50_000
+
+# Of several ratings of one item the newest counts; equal times go by id.
+_MET = f"""
+    SELECT profiles.profile_index, items.item_index, kinds.code,
+           max_by(TRY_CAST(events.properties ->> '{RATING}' AS FLOAT), (events.created_at, events.event_id))
+               FILTER (events.event_type = '{RATING}') AS rating
+    FROM events
+    JOIN profiles USING (profile_id)
+    JOIN items USING (item_id)
+    JOIN kinds USING (event_type)
+    GROUP BY ALL
+"""
+_COUNTS = f"""
+    SELECT profile_index, coalesce(events, 0)::INTEGER, coalesce(rated, 0)::INTEGER
+    FROM profiles LEFT JOIN (
+        SELECT profile_id, count(*) FILTER (event_type <> '{RATING}') AS events, count(DISTINCT item_id) AS rated
+        FROM events WHERE item_id IS NOT NULL GROUP BY profile_id
+    ) USING (profile_id)
+    ORDER BY profile_index
+"""
+
+
+def write_history(con: duckdb.DuckDBPyConnection, folder: Path, profiles: int) -> list[str]:
+    """Write the histories of all ``profiles`` under ``folder``; returns the event types, by code.
+
+    ``con`` has the relations ``events``, ``profiles`` and ``items``. One entry is a distinct (profile, item, type) of
+    an item of the run: ``history_offsets.npy`` uint64 (profiles + 1,), ``history_items.npy`` int32 and
+    ``history_types.npy`` uint16, by item and type within a profile, ``history_ratings.npy`` float32 (not a number
+    where the entry is no rating). Of all events with an item, known or not: ``history_events.npy`` int32, how many
+    that are no ratings, and ``history_rated.npy`` int32, distinct items.
+    """
+    con.execute(
+        "CREATE OR REPLACE TABLE kinds AS SELECT event_type, (row_number() OVER (ORDER BY event_type) - 1)::USMALLINT "
+        "AS code FROM (SELECT DISTINCT event_type FROM events WHERE item_id IS NOT NULL)"
+    )
+    con.execute(f"CREATE OR REPLACE TABLE met AS {_MET}")
+    found = con.execute("SELECT count(*) FROM met").fetchone()
+    assert found is not None
+    total = int(found[0])
+    items = create_array(folder / "history_items.npy", (total,), np.int32)
+    types = create_array(folder / "history_types.npy", (total,), np.uint16)
+    ratings = create_array(folder / "history_ratings.npy", (total,), np.float32)
+    counts = np.zeros(profiles, np.uint64)
+    at = 0
+    for batch in _batches(con, "SELECT profile_index, item_index, code, coalesce(rating, 'nan'::FLOAT) FROM met "
+                               "ORDER BY profile_index, item_index, code"):
+        end = at + batch.num_rows
+        owners = batch.column(0).to_numpy()
+        np.add.at(counts, owners, np.uint64(1))
+        items[at:end] = batch.column(1).to_numpy()
+        types[at:end] = batch.column(2).to_numpy()
+        ratings[at:end] = batch.column(3).to_numpy()
+        at = end
+    for array in (items, types, ratings):
+        flush(array)
+    save_array(folder / "history_offsets.npy", np.concatenate([np.zeros(1, np.uint64), np.cumsum(counts)]))
+    events, rated = np.zeros(profiles, np.int32), np.zeros(profiles, np.int32)
+    for batch in _batches(con, _COUNTS):
+        rows = batch.column(0).to_numpy()
+        events[rows], rated[rows] = batch.column(1).to_numpy(), batch.column(2).to_numpy()
+    save_array(folder / "history_events.npy", events)
+    save_array(folder / "history_rated.npy", rated)
+    names = [str(name) for (name,) in con.execute("SELECT event_type FROM kinds ORDER BY code").fetchall()]
+    con.execute("DROP TABLE met")
+    con.execute("DROP TABLE kinds")
+    return names
+
+
+def _batches(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
+    reader: Any = con.execute(query).to_arrow_reader(BATCH)
+    yield from reader
