@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.columns import Column, tokens
+from scenarios.columns import Column
 from scenarios.spec import Scalar
+from scenarios.value_types import tokens
 
 Items = NDArray[np.int32]
 Scores = NDArray[np.floating[Any]]
@@ -52,8 +53,8 @@ def blend(neighbours: Items, seeds: Sequence[int], weights: Scores) -> tuple[Ite
     share = weights[:, None] / (1.0 + np.arange(listed.shape[1]))
     present = listed >= 0
     found, place = np.unique(listed[present], return_inverse=True)
-    scores = np.zeros(len(found))
-    scores += np.bincount(place, share[present], len(found))
+    scores: Scores = np.zeros(len(found))
+    np.add.at(scores, place, share[present])
     return found.astype(np.int32), scores
 
 
@@ -63,7 +64,8 @@ def with_context(listed: Items, neighbours: Items, context: Sequence[int]) -> tu
     items = np.concatenate([listed, near])
     scores = np.concatenate([1.0 / (1.0 + np.arange(len(listed))), near_scores])
     found, place = np.unique(items, return_inverse=True)
-    total = np.bincount(place, scores, len(found))
+    total: Scores = np.zeros(len(found))
+    np.add.at(total, place, scores)
     kept = ~np.isin(found, np.asarray(context, np.int32))
     return found[kept].astype(np.int32), total[kept]
 

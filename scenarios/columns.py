@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -12,15 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.spec import PropertyType, Scalar
-
-_TOKEN = re.compile(r"\w+")
+from scenarios.value_types import tokens
 
 Value = Scalar | Sequence[Scalar] | None
-
-
-def tokens(text: str) -> list[str]:
-    """Runs of letters, digits and underscore of the case-folded text, each once, in code point order."""
-    return sorted(set(_TOKEN.findall(text.casefold())))
 
 
 class Vocabulary(Protocol):

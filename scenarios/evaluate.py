@@ -7,13 +7,15 @@ what may not be shown dropped until ``depth`` remain, then diversity or the bloc
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenarios import kernel
+from scenarios.canonical import rerank_text
 from scenarios.catalogue import Catalogue
+from scenarios.merge import rerankings
 from scenarios.spec import Block, Diversity, Filter, Rules
 
 DEPTH = 256
@@ -66,12 +68,6 @@ def evaluate(
     return _sequence(shard, rules, rules.sequence, positions)
 
 
-def overrides(above: tuple[Diversity, ...], below: tuple[Diversity, ...]) -> tuple[Diversity, ...]:
-    """The rules above, and those below whose property none above has."""
-    taken = {rule.property for rule in above}
-    return (*above, *(rule for rule in below if rule.property not in taken))
-
-
 def _sequence(shard: _Shard, rules: Rules, blocks: tuple[Block, ...], positions: int) -> Lists:
     """The blocks of a case sequence one after the other, no item twice."""
     subjects = len(shard.base)
@@ -79,9 +75,8 @@ def _sequence(shard: _Shard, rules: Rules, blocks: tuple[Block, ...], positions:
     lengths = np.zeros(subjects, np.int32)
     for block in blocks:
         amount = shard.depth if block.amount is None else block.amount
-        part = shard.block(
-            (*rules.filters, *block.filters), overrides(block.reranking, rules.reranking), placed, amount
-        )
+        reranking = sorted(rerankings(block.reranking, rules.reranking), key=rerank_text)
+        part = shard.block((*rules.filters, *block.filters), tuple(reranking), placed, amount)
         placed = np.hstack([placed, part.items])
         lengths += np.minimum(part.lengths, amount)
     # A block that found less than it asked leaves padding; what follows moves up.
@@ -165,8 +160,3 @@ def _scratch(items: int, values: int) -> _Scratch:
     if len(_marks.values) < values:
         _marks.values = np.zeros(values, np.int64)
     return _marks
-
-
-def without_amount(rules: Rules) -> Rules:
-    """Rules as they decide a list's order: without how much of it is asked."""
-    return replace(rules, amount=None)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.columns import Column, tokens
+from scenarios.columns import Column
 from scenarios.spec import Filter, Nested, Scalar
+from scenarios.value_types import tokens
 
 Mask = NDArray[np.bool_]
 _ORDER: dict[str, Callable[[Any, Any], Any]] = {
