@@ -34,7 +34,8 @@ class EntityMapping:
     expression over the file's columns. Rows for which ``where`` is not true are skipped under the rule ``where``; the
     first of ``skip`` that applies counts. ``updated_at`` dates a version of a profile or item; without it versions are
     dated by the ingest. ``on_repeat`` says what several rows of one id in one file are: versions of which the latest
-    wins, or faults.
+    wins, or faults. ``value_types`` gives some of the properties in ``types`` exactly: ``int16``, ``text``,
+    ``unicode64[]``.
     """
 
     entity: Entity
@@ -47,6 +48,7 @@ class EntityMapping:
     on_repeat: OnRepeat = "latest"
     types: tuple[tuple[str, PropertyType], ...] = ()
     create_profiles: bool = False
+    value_types: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

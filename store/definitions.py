@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from contracts.definitions import Source
+from contracts.definitions import Entity, Source
 from contracts.errors import DefinitionError, Problem
 from contracts.features import FeatureSpec
 from contracts.settings import Settings
@@ -49,8 +49,23 @@ class Definitions:
         for section, names in _NOT_CONTENT.items():
             for name in names:
                 settings[section].pop(name)
-        content = {"settings": settings, "features": dataclasses.asdict(self.features)}
+        content = {
+            "settings": settings,
+            "features": dataclasses.asdict(self.features),
+            "value_types": self.value_types("items"),
+        }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+    def value_types(self, entity: Entity) -> dict[str, str]:
+        """Exact types that source mappings give properties of an entity, by name in lower case."""
+        return {
+            name.lower(): kind
+            for source in self.sources
+            for mapping in source.entities
+            if mapping.entity == entity
+            for name, kind in mapping.value_types
+        }
 
 
 def load(layout: Layout) -> Definitions:
@@ -64,6 +79,7 @@ def load(layout: Layout) -> Definitions:
     with storage_border("cannot read the definitions"):
         settings = read_settings(layout, problems)
         sources = tuple(_sources(layout.definitions / "sources", problems))
+        problems.extend(_contradictions(sources))
         features = _features(layout.definitions / "features.yaml", problems)
     if problems or settings is None or features is None:
         raise DefinitionError(problems)
@@ -88,6 +104,20 @@ def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:
             )
         names[parsed.source.name] = path.name
         yield parsed.source
+
+
+def _contradictions(sources: tuple[Source, ...]) -> Iterator[Problem]:
+    """Properties to which two mappings give different exact types."""
+    known: dict[tuple[str, str], tuple[str, str]] = {}
+    for source in sources:
+        for mapping in source.entities:
+            for name, kind in mapping.value_types:
+                first, where = known.setdefault((mapping.entity, name.lower()), (kind, source.name))
+                if first != kind:
+                    yield Problem(
+                        f"source {source.name!r}: types.{name}", f"is {kind} here and {first} in source {where!r}",
+                        "a property has one type",
+                    )
 
 
 def _features(path: Path, problems: list[Problem]) -> FeatureSpec | None:

@@ -4,6 +4,7 @@ problems at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -41,6 +42,11 @@ _ENTITY = (
     "create_profiles",
 )
 _RULE = ("rule", "when", "reason")
+# Exact types of properties, and the type in which deliveries hold them.
+_EXACT = re.compile(
+    r"((u?int(8|16|32|64)?|float(32|64)?)|(bool)|"
+    r"(unicode([1-9]\d?|1\d\d|2[0-4]\d|25[0-5])?|bytes([1-9]|[1-5]\d|6[0-4])?|text|image_url))(\[\])?"
+)
 _NEEDED = {"profiles": ("customer_id",), "items": ("item_id", "item_name"), "events": ("event_type",)}
 
 
@@ -144,6 +150,7 @@ class _Parser:
             self.problem(f"{path}.on_repeat", f"{repeat!r} is not known", ", ".join(get_args(OnRepeat)))
         if "updated_at" in found and entity == "events":
             self.problem(f"{path}.updated_at", "events have no versions", "give created_at among the columns")
+        held, exact = self.types(found.get("types"), f"{path}.types")
         create = found.get("create_profiles", False)
         if not isinstance(create, bool):
             self.problem(f"{path}.create_profiles", "must be true or false")
@@ -156,8 +163,9 @@ class _Parser:
             defaults,
             self.optional(found, "updated_at", path),
             repeat,
-            self.types(found.get("types"), f"{path}.types"),
+            held,
             bool(create),
+            exact,
         )
 
     def target(self, entity: Entity, name: str, path: str) -> None:
@@ -199,12 +207,24 @@ class _Parser:
             self.problem(path, f"rule {name!r} is there more than once")
         return tuple(rules)
 
-    def types(self, raw: Any, path: str) -> tuple[tuple[str, PropertyType], ...]:
-        found = self.mapping(raw, path, None)
-        for name, kind in found.items():
-            if kind not in get_args(PropertyType):
-                self.problem(f"{path}.{name}", f"{kind!r} is not a type", ", ".join(get_args(PropertyType)))
-        return tuple((name.rpartition(".")[2], kind) for name, kind in found.items())
+    def types(self, raw: Any, path: str) -> tuple[tuple[tuple[str, PropertyType], ...], tuple[tuple[str, str], ...]]:
+        """The types in which deliveries hold properties, and the exact ones of those that name one."""
+        held: list[tuple[str, PropertyType]] = []
+        exact: list[tuple[str, str]] = []
+        for name, kind in self.mapping(raw, path, None).items():
+            key = name.rpartition(".")[2]
+            if kind in get_args(PropertyType):
+                held.append((key, kind))
+                continue
+            found = _EXACT.fullmatch(str(kind))
+            if found is None:
+                hint = ", ".join(get_args(PropertyType)) + ", text, bool, int16, unicode64, ..."
+                self.problem(f"{path}.{name}", f"{kind!r} is not a type", hint)
+                continue
+            scalar = "number" if found[2] else "boolean" if found[5] else "string"
+            held.append((key, f"{scalar}{found[9] or ''}"))  # type: ignore[arg-type]
+            exact.append((key, str(kind)))
+        return tuple(held), tuple(exact)
 
     def defaults(self, raw: Any, path: str) -> tuple[tuple[str, str | int | float | bool], ...]:
         found = self.mapping(raw, path, None)

@@ -105,3 +105,18 @@ def test_another_workspace_has_its_own_definitions(tmp_path: Path) -> None:
     (folder / "settings.toml").write_text("[pipeline]\nseed = 4\n")
     assert load_settings(Layout(tmp_path, "north")).pipeline.seed == 4
     assert load_settings(Layout(tmp_path)).pipeline.seed == 0
+
+
+def test_a_property_has_one_exact_type_in_all_mappings(layout: Layout) -> None:
+    text = (
+        "name: {name}\nmatch: {name}/*\nentities:\n  - entity: items\n    columns: {{item_id: a, item_name: b}}\n"
+        "    types: {{Year: {kind}}}\n"
+    )
+    before = load(layout)
+    write(layout, "sources/one.yaml", text.format(name="one", kind="int16"))
+    loaded = load(layout)
+    assert loaded.value_types("items") == {"year": "int16"} and loaded.value_types("profiles") == {}
+    assert loaded.digest != before.digest
+    write(layout, "sources/two.yaml", text.format(name="two", kind="int32"))
+    with pytest.raises(DefinitionError, match="Year"):
+        load(layout)

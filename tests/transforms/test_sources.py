@@ -56,7 +56,7 @@ entities:
     updated_at: "a +"
     skip: [{rule: r, when: a}, {rule: r, when: b}, {when: c}]
     on_repeat: never
-    types: {x: text}
+    types: {x: texts}
   - entity: events
     columns: {event_type: "'x'"}
 """)
@@ -81,6 +81,32 @@ entities:
         "entities[1].types.x",
         "entities[2].columns",
     }
+
+
+def test_exact_types_say_also_how_deliveries_hold_them() -> None:
+    document = yaml.safe_load(GOOD)
+    document["entities"][0]["types"] = {
+        "properties.title": "text", "year": "int16", "tags": "unicode64[]", "new": "bool", "weight": "float",
+        "kept": "string[]",
+    }
+    source = parse_source(document, "shop.yaml").source
+    assert source is not None
+    assert dict(source.entities[0].types) == {
+        "title": "string", "year": "number", "tags": "string[]", "new": "boolean", "weight": "number",
+        "kept": "string[]",
+    }
+    assert dict(source.entities[0].value_types) == {
+        "title": "text", "year": "int16", "tags": "unicode64[]", "new": "bool", "weight": "float",
+    }
+
+
+@pytest.mark.parametrize("kind", ["int7", "unicode0", "unicode256", "bytes65", "text[", "int16[][]", "", 16])
+def test_other_words_are_no_types(kind: object) -> None:
+    document = yaml.safe_load(GOOD)
+    document["entities"][0]["types"] = {"year": kind}
+    assert [problem.where for problem in parse_source(document, "shop.yaml").problems] == [
+        "shop.yaml: entities[0].types.year"
+    ]
 
 
 @pytest.mark.parametrize("sql", [
