@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scenarios import kernel
 from scenarios.canonical import rerank_text
 from scenarios.catalogue import Catalogue
+from scenarios.history import History
 from scenarios.merge import rerankings
 from scenarios.spec import Block, Diversity, Filter, Rules
 
@@ -26,23 +27,6 @@ FEW = 64
 KNN = ("knn", "rated_items_nearest_neighbor")
 
 Items = NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What subjects met: subject s has ``items[offsets[s] : offsets[s + 1]]``, each by an interaction of type
-    ``type_names[types[...]]``; an item stands once a type. int64 (S + 1,), int32, uint16.
-    """
-
-    offsets: NDArray[np.int64]
-    items: Items
-    types: NDArray[np.uint16]
-    type_names: tuple[str, ...]
-
-    @classmethod
-    def none(cls, subjects: int) -> History:
-        """Nobody met anything."""
-        return cls(np.zeros(subjects + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.uint16), ())
 
 
 @dataclass(frozen=True, slots=True)

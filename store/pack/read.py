@@ -14,7 +14,7 @@ import numpy.typing as npt
 from contracts.errors import StorageError
 from scenarios.catalogue import Catalogue
 from scenarios.columns import Column
-from scenarios.evaluate import History
+from scenarios.history import History
 from scenarios.spec import PropertyType
 from store.pack.arrays import map_array, map_flat, unreadable
 from store.pack.blobs import Blob

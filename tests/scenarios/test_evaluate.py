@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from scenarios.catalogue import Catalogue
 from scenarios.columns import Column
-from scenarios.evaluate import FEW, History, evaluate
+from scenarios.evaluate import FEW, evaluate
+from scenarios.history import History
 from scenarios.spec import Block, Diversity, Filter, PropertyType, Rules
 from tests.scenarios import naive
 from tests.scenarios.strategies import KINDS, TYPES, VALUES, filters, rules, shops, subjects
