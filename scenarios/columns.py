@@ -86,6 +86,11 @@ class Column:
         self.filled = filled
         self.vocabulary = vocabulary
 
+    @cached_property
+    def dense(self) -> bool:
+        """Whether every item has exactly one value, so that values stand at their items' rows."""
+        return len(self.rows) == self.size and bool((self.rows == np.arange(self.size)).all())
+
     @classmethod
     def of(cls, name: str, type: PropertyType, values: Sequence[Value]) -> Column:
         """A column in memory from one value (or list) an item; None and empty lists are missing."""

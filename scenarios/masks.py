@@ -13,6 +13,8 @@ from scenarios.spec import Filter, Nested, Scalar
 from scenarios.value_types import tokens
 
 Mask = NDArray[np.bool_]
+FEW = 8
+"""Up to so many values are compared one by one."""
 _ORDER: dict[str, Callable[[Any, Any], Any]] = {
     "lt": np.less, "lte": np.less_equal, "gt": np.greater, "gte": np.greater_equal
 }
@@ -72,10 +74,16 @@ def _equals_some(column: Column, values: tuple[Scalar, ...]) -> Mask:
         found = [code for code in map(column.vocabulary.find, map(str, values)) if code >= 0]
     if not found:
         return np.zeros(len(column.values), np.bool_)
-    if len(found) == 1:
+    if len(found) <= FEW:
         equal: Mask = column.values == found[0]
+        for other in found[1:]:
+            equal |= column.values == other
         return equal
-    return np.isin(column.values, np.array(found, column.values.dtype))
+    if column.vocabulary is None:
+        return np.isin(column.values, np.array(found, column.values.dtype))
+    wanted = np.zeros(len(column.vocabulary), np.bool_)
+    wanted[found] = True
+    return wanted[column.values]
 
 
 def _some_in_order(filter: Filter, column: Column, values: tuple[Scalar, ...]) -> Mask:
@@ -96,6 +104,8 @@ def _search(query: str, column: Column) -> Mask:
 
 def _having(column: Column, elements: Mask) -> Mask:
     """Items with some element of the mask."""
+    if column.dense:
+        return elements
     mask = np.zeros(column.size, np.bool_)
     mask[column.rows[elements]] = True
     return mask
