@@ -83,7 +83,8 @@ def _equals_some(column: Column, values: tuple[Scalar, ...]) -> Mask:
         return np.isin(column.values, np.array(found, column.values.dtype))
     wanted = np.zeros(len(column.vocabulary), np.bool_)
     wanted[found] = True
-    return wanted[column.values]
+    among: Mask = wanted[column.values]
+    return among
 
 
 def _some_in_order(filter: Filter, column: Column, values: tuple[Scalar, ...]) -> Mask:
