@@ -170,7 +170,7 @@ def literal(value: Any, declared: PropertyType, *, ordering: bool = False) -> Sc
         found = number_literal(value)
         return None if found is None else float(found)
     if family == "bool":
-        return _bool_literal(value)
+        return bool_literal(value)
     if declared.value_type.startswith("bytes") and from_base64url(value) is None:
         return None
     return sound_text(value)
@@ -192,7 +192,8 @@ def _whole_literal(value: Any, ordering: bool) -> int | float | None:
     return found if ordering or isinstance(found, int) else None
 
 
-def _bool_literal(value: Any) -> bool | None:
+def bool_literal(value: Any) -> bool | None:
+    """A truth: true or false, 1 or 0, also as text of any letter case; None for anything else."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
