@@ -85,6 +85,8 @@ def evaluate(
     shop: Shop, rules: Rules, base: list[int], history: list[tuple[int, str]], own: int | None, depth: int
 ) -> list[int]:
     """The whole list of one subject."""
+    if own is not None and not base:
+        return []
     order = [*base, *(item for item in shop.popular if item not in base)]
     if rules.preselection is not None and rules.preselection.method == "knn":
         seeds = [own] if own is not None else [item for item, _ in history]
