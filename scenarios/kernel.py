@@ -49,7 +49,8 @@ def survivors(
     to an exclusion ``value_owner``, which counts history of types with ``owner_types[owner, type]`` set; empty arrays
     when there is none. With ``keep_width`` > 0 only items in the first so many ``neighbours`` of the history (or of
     ``self_items``) are kept, if there are any. The three scratch arrays hold numbers below ``epoch`` + 1 on entry;
-    afterwards none above ``epoch`` + S. A subject with a self item and an empty base list gets nothing. Fills ``out`` int32 (S, depth) with -1 behind the survivors, and ``counts``.
+    afterwards none above ``epoch`` + S. A subject with a self item and an empty base list gets nothing.
+    Fills ``out`` int32 (S, depth) with -1 behind the survivors, and ``counts``.
     """
     depth = out.shape[1]
     values = value_codes.shape[0] > 0

@@ -55,17 +55,19 @@ def plan(
 
 
 def _filters(rules: Rules) -> tuple[Filter, ...]:
-    return tuple(one for part in (rules, *(rules.sequence or ())) for one in part.filters)
+    return (*rules.filters, *(one for block in rules.sequence or () for one in block.filters))
 
 
 def _rerankings(rules: Rules) -> tuple[Diversity, ...]:
-    return tuple(one for part in (rules, *(rules.sequence or ())) for one in part.reranking)
+    return (*rules.reranking, *(one for block in rules.sequence or () for one in block.reranking))
 
 
 def _named(rules: Rules) -> set[str]:
     """Names of all properties that rules read."""
-    named = (*_filters(rules), *_rerankings(rules), *rules.exclude_properties)
-    return {one.property for one in named}
+    return {
+        *(one.property for one in _filters(rules)), *(one.property for one in _rerankings(rules)),
+        *(one.property for one in rules.exclude_properties),
+    }
 
 
 def _without(rules: Rules, names: set[str]) -> Rules:
