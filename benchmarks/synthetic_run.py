@@ -26,7 +26,8 @@ TABLES = {
                i % 2 = 0 AS has_charged, 'active' AS status,
                ('{"age":' || (i % 80) || ',"city":"Zürich \\"' || (i % 7) || '\\""}')::JSON AS profile_data,
                '{}'::JSON AS platform_info,
-               TIMESTAMP '2026-01-01' AS created_at, TIMESTAMP '2026-02-01 03:04:05' AS updated_at
+               TIMESTAMP '2026-01-01' AS created_at, TIMESTAMP '2026-02-01 03:04:05' AS updated_at,
+               false AS implicit
         FROM range($profiles) AS t(i) ORDER BY profile_id""",
     "items": """
         SELECT 'i-' || lpad(i::VARCHAR, 7, '0') AS item_id, i::INTEGER AS item_index,
@@ -48,6 +49,17 @@ TABLES = {
                item_id, TIMESTAMP '2026-10-01' + k * INTERVAL 1 DAY AS created_at,
                (CASE k WHEN 2 THEN '{"rating":' || (1 + item_index % 10) || '}' ELSE '{}' END)::JSON AS properties
         FROM interactions, range(3) AS t(k) WHERE k = 0 OR (item_index + k) % 4 = 0 ORDER BY created_at, event_id""",
+    "ratings": """
+        SELECT profile_id, item_id, TRY_CAST(properties->>'$.rating' AS DOUBLE) AS rating, created_at FROM events
+        WHERE event_type = 'rating' ORDER BY profile_id, item_id""",
+    "session_events": """
+        SELECT 's-' || (i // 3) AS session_id, TIMESTAMP '2026-10-02' + i * INTERVAL 1 MINUTE AS created_at,
+               'event_s' || i AS event_id, 'view' AS event_type, 'i-' || lpad((i % $items)::VARCHAR, 7, '0') AS item_id,
+               '{}'::JSON AS properties
+        FROM range(30) AS t(i) ORDER BY session_id, created_at, event_id""",
+    "sessions": """
+        SELECT DISTINCT session_id, NULL::VARCHAR AS profile_id, NULL::VARCHAR AS customer_id,
+               NULL::TIMESTAMP AS resolved_at FROM session_events ORDER BY session_id""",
     "churn": """
         SELECT profile_id, (profile_index / 1000000)::DOUBLE AS churn_score, 'low' AS churn_probability,
                42 AS expected_days_to_churn,

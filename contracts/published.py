@@ -51,6 +51,7 @@ TABLES: tuple[Table, ...] = (
         ("platform_info", "JSON", "typed properties of the profile's platform, keys sorted"),
         ("created_at", "TIMESTAMP", "first seen (UTC)"),
         ("updated_at", "TIMESTAMP", "time of the values in effect (UTC)"),
+        ("implicit", "BOOLEAN", "true when it is known only from what it did: no file and no write described it"),
     ),
     _table(
         "items",
@@ -77,6 +78,35 @@ TABLES: tuple[Table, ...] = (
         ("item_id", "VARCHAR", "item of the event, or null"),
         ("created_at", "TIMESTAMP", "when it happened (UTC)"),
         ("properties", "JSON", "properties, keys sorted"),
+    ),
+    _table(
+        "ratings",
+        "one profile and item that it rated before as_of",
+        "profile_id item_id",
+        PROFILE,
+        ("item_id", "VARCHAR", "id of the item, also of one that the run does not know"),
+        ("rating", "DOUBLE", "the last rating"),
+        ("created_at", "TIMESTAMP", "its time (UTC)"),
+    ),
+    _table(
+        "session_events",
+        "one event of a session before as_of; those of a resolved session are among the events too",
+        "session_id created_at event_id",
+        ("session_id", "VARCHAR", "id of the session"),
+        ("created_at", "TIMESTAMP", "when it happened (UTC)"),
+        ("event_id", "VARCHAR", "minted id"),
+        ("event_type", "VARCHAR", "type"),
+        ("item_id", "VARCHAR", "item of the event"),
+        ("properties", "JSON", "properties, keys sorted"),
+    ),
+    _table(
+        "sessions",
+        "one session with an event, or known to be a profile's, before as_of",
+        "session_id",
+        ("session_id", "VARCHAR", "id of the session"),
+        ("profile_id", "VARCHAR", "the profile whose session it was, null while unknown"),
+        ("customer_id", "VARCHAR", "the client's own id of that profile"),
+        ("resolved_at", "TIMESTAMP", "when that became known (UTC)"),
     ),
     _table(
         "interactions",
@@ -201,6 +231,59 @@ TABLES: tuple[Table, ...] = (
         ("window_to", "TIMESTAMP", "its end (UTC)"),
     ),
     _table(
+        "scenario_rows",
+        "one subject and one set of rules",
+        "reco_type table_name subject_id",
+        ("reco_type", "VARCHAR", "profile_to_items or item_to_items"),
+        ("table_name", "VARCHAR", "set of rules, as in scenario_tables"),
+        ("rules_digest", "VARCHAR", "SHA-256 of the effective rules"),
+        ("subject_id", "VARCHAR", "profile_id or item_id, by the reco type"),
+        ("item_ids", "VARCHAR[]", "first 64 items of the list under these rules, best first"),
+        ("length", "INTEGER", "items of the full list, at most 256"),
+    ),
+    _table(
+        "scenario_tables",
+        "one set of rules that scenarios of the run give",
+        "reco_type table_name",
+        ("reco_type", "VARCHAR", "profile_to_items or item_to_items"),
+        (
+            "table_name",
+            "VARCHAR",
+            "reco type for no rules, with .case for a stored case, with +case for a leaf of the default below it",
+        ),
+        ("rules_digest", "VARCHAR", "SHA-256 of the effective rules, null where they are not materialized"),
+        ("scenarios", "VARCHAR[]", "stored cases that these rules are of, also equal ones of other names"),
+        ("materialized", "BOOLEAN", "whether scenario_rows has its lists"),
+        ("reason", "VARCHAR", "why not, empty otherwise"),
+        ("algorithm", "VARCHAR", "recommender whose lists the rules start from"),
+        ("rules", "JSON", "effective rules in canonical JSON"),
+        ("subjects", "BIGINT", "subjects with a list, null where not materialized"),
+        ("mean_length", "DOUBLE", "mean length of their full lists"),
+        ("empty", "BIGINT", "subjects of whose list nothing is left"),
+    ),
+    _table(
+        "scenario_evaluation",
+        "one metric of one set of rules on what followed the evaluation cut, beside the lists without rules",
+        "reco_type table_name metric",
+        ("reco_type", "VARCHAR", "profile_to_items or item_to_items"),
+        ("table_name", "VARCHAR", "set of rules, as in scenario_tables; the reco type alone is without rules"),
+        ("rules_digest", "VARCHAR", "SHA-256 of the effective rules"),
+        ("scenarios", "VARCHAR[]", "stored cases that these rules are of"),
+        (
+            "metric",
+            "VARCHAR",
+            "hit_rate@10, recall@10, ndcg@10, coverage@10, diversity@10 (mean share of unlike property values of two "
+            "listed items) or full@10 (share of subjects with ten items)",
+        ),
+        ("value", "DOUBLE", "its value"),
+        ("standard_error", "DOUBLE", "standard error of the value, null for coverage"),
+        ("difference", "DOUBLE", "value minus that without rules: what the rules cost or bring"),
+        ("difference_error", "DOUBLE", "standard error of the difference, subject by subject; null for coverage"),
+        ("subjects", "INTEGER", "subjects the value is a mean over"),
+        ("window_from", "TIMESTAMP", "start of the judged window (UTC)"),
+        ("window_to", "TIMESTAMP", "its end (UTC)"),
+    ),
+    _table(
         "checks",
         "one expectation on the profile features",
         "expectation",
@@ -303,7 +386,7 @@ class Identity:
     """What decides a run's contents. Two runs of one identity have equal bytes in every table and model.
 
     ``compared_with`` is the run that was served before: drift is measured against it and what fails is carried forward
-    from it.
+    from it. ``documents_digest`` is of scenarios, defaults and property definitions, empty without any.
     """
 
     workspace: str
@@ -314,6 +397,7 @@ class Identity:
     code_version: str
     seed: int
     compared_with: str = ""
+    documents_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from contracts.settings import Pipeline
 from store.disk import sync_file, sync_folder
 from store.layout import Layout
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # The format of the file: from this version of DuckDB on texts are stored smaller, and faster.
 STORAGE = "v1.4.0"
 
@@ -28,6 +28,7 @@ SCHEMA = """
 -- `dated` is false when a delivery had no date of its own for it (created_at is then the ingest time).
 -- `has_charged` is as delivered: charged events are not
 -- folded in. `status_at` is when the status was last delivered, null when it never was ('active' is then assumed).
+-- `load_id` is the load that brought its content; 0 when no file did, but its events, or a write (see written_rows).
 CREATE TABLE IF NOT EXISTS profiles (
     profile_id VARCHAR, customer_id VARCHAR, has_charged BOOLEAN, status VARCHAR, profile_data JSON, platform_info JSON,
     created_at TIMESTAMP, updated_at TIMESTAMP, load_id BIGINT, dated BOOLEAN, status_at TIMESTAMP);
@@ -67,6 +68,17 @@ CREATE TABLE IF NOT EXISTS quarantine (
     load_id BIGINT, entity VARCHAR, file VARCHAR, content_hash VARCHAR, line BIGINT, column_name VARCHAR,
     value VARCHAR, rule VARCHAR,
     reason VARCHAR, raw VARCHAR, ingested_at TIMESTAMP, resolved_at TIMESTAMP);
+-- One item or profile (entity) that was written through the API. It was put or deleted last at cleared_at: what files
+-- had delivered until then does not count. `deleted`: it is gone until a write or a later file brings it back.
+CREATE TABLE IF NOT EXISTS written_rows (
+    entity VARCHAR, id VARCHAR, deleted BOOLEAN, cleared_at TIMESTAMP, written_at TIMESTAMP);
+-- Last value of one property that was written through the API; null: it was taken away.
+CREATE TABLE IF NOT EXISTS written_values (entity VARCHAR, id VARCHAR, key VARCHAR, value JSON, written_at TIMESTAMP);
+-- One event of a session. Those of a resolved session are among the profile's events too, under the same event_id.
+CREATE TABLE IF NOT EXISTS session_events (
+    event_id VARCHAR, session_id VARCHAR, event_type VARCHAR, item_id VARCHAR, created_at TIMESTAMP, properties JSON);
+-- One session that is known to be a profile's.
+CREATE TABLE IF NOT EXISTS sessions (session_id VARCHAR, profile_id VARCHAR, resolved_at TIMESTAMP);
 -- One drain of the journal, up to and with journal_seq.
 CREATE TABLE IF NOT EXISTS journal_drains (journal_seq BIGINT, rows BIGINT, drained_at TIMESTAMP);
 -- One row; the version grows with every change of the entity tables.
@@ -100,6 +112,10 @@ _CONTENT = {
     ),
     "events": ("event_id", "event_type", "profile_id", "item_id", "created_at", "properties"),
     "property_types": ("entity", "parent", "key", "type"),
+    "written_rows": ("entity", "id", "deleted", "cleared_at", "written_at"),
+    "written_values": ("entity", "id", "key", "value", "written_at"),
+    "session_events": ("event_id", "session_id", "event_type", "item_id", "created_at", "properties"),
+    "sessions": ("session_id", "profile_id", "resolved_at"),
 }
 
 
@@ -159,11 +175,15 @@ def _create(path: Path) -> None:
 
 
 def create_schema(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables that are missing. Works on any DuckDB database (tests, scratch files)."""
+    """Make the tables that are missing; a file of an earlier version has this one's tables then. Works on any DuckDB
+    database (tests, scratch files).
+    """
     con.execute(SCHEMA)
     con.execute(
         "INSERT INTO warehouse_state SELECT 0, $v WHERE NOT EXISTS (FROM warehouse_state)", {"v": SCHEMA_VERSION}
     )
+    # So far every version only added tables.
+    con.execute("UPDATE warehouse_state SET schema_version = $v WHERE schema_version < $v", {"v": SCHEMA_VERSION})
 
 
 @contextmanager

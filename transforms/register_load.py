@@ -83,8 +83,8 @@ def merge(con: duckdb.DuckDBPyConnection, register: Register, load_id: int) -> i
         f"e.{key} IS NULL OR (n.best > {known} AND NOT (NOT n.dated AND NOT e.dated AND {same})) AS wins, "
         "n.last_status IS NOT NULL AND (e.status_at IS NULL OR n.last_status > struct_pack(at := e.status_at, status "
         ":= e.status)) AS restated, "
-        "e.status AS old_status, e.status_at AS old_status_at, e.created_at AS old_created, e.updated_at AS "
-        "old_updated, e.dated AS old_dated, "
+        "e.status AS old_status, e.status_at AS old_status_at, e.load_id AS old_load_id, e.created_at AS old_created, "
+        "e.updated_at AS old_updated, e.dated AS old_dated, "
         + ", ".join(f"e.{_text(name)} AS old_{name}" for name in content)
         + f" FROM incoming n LEFT JOIN {register.table} e ON e.{key} = n.{key}"
     )
@@ -102,7 +102,8 @@ def merge(con: duckdb.DuckDBPyConnection, register: Register, load_id: int) -> i
         "CASE WHEN restated THEN last_status.status ELSE coalesce(old_status, 'active') END AS status, "
         "CASE WHEN restated THEN last_status.at ELSE old_status_at END AS status_at, "
         "least(created_at, old_created) AS created_at, CASE WHEN wins THEN best.u ELSE old_updated END AS updated_at, "
-        f"dated AND coalesce(old_dated, true) AS dated, {load_id} AS load_id FROM judged WHERE {changed}"
+        "dated AND coalesce(old_dated, true) AS dated, "
+        f"CASE WHEN wins OR restated THEN {load_id} ELSE old_load_id END AS load_id FROM judged WHERE {changed}"
     )
     moved = count(con, "wins OR (restated AND last_status.status IS DISTINCT FROM old_status)", "judged")
     con.execute("DROP TABLE judged")

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import duckdb
 
-from transforms import sql
+from transforms import sql, written
 
-BUILD_ORDER: tuple[str, ...] = ("profiles", "items")
+BUILD_ORDER: tuple[str, ...] = ("profiles", "items", "ratings", "session_events", "sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class Built:
 
 
 def build(con: duckdb.DuckDBPyConnection, as_of: datetime) -> tuple[Built, ...]:
-    """Create ``profiles``, ``items`` and the view ``events`` on the workbench, as of ``as_of`` (naive UTC).
+    """Create ``profiles``, ``items``, ``ratings``, both tables of sessions and the view ``events`` on the workbench,
+    as of ``as_of`` (naive UTC).
 
     ``con`` has the warehouse attached under the name ``warehouse``. Existing tables of these names are replaced.
     """
@@ -30,6 +31,8 @@ def build(con: duckdb.DuckDBPyConnection, as_of: datetime) -> tuple[Built, ...]:
         "CREATE OR REPLACE VIEW events AS SELECT event_id, event_type, profile_id, item_id, created_at, properties "
         f"FROM warehouse.events WHERE created_at < {cut}"
     )
+    for entity in ("profiles", "items"):
+        written.create_written(con, entity)
     return tuple(Built(name, create(con, name, as_of=as_of)) for name in BUILD_ORDER)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from contracts.published import Identity
 from contracts.settings import AsOfPolicy
+from flows.stages.documents import RunDocuments, read_documents
 from store.code_version import code_version
 from store.warehouse import open_warehouse, warehouse_digest
 
@@ -28,10 +29,11 @@ def cut_off(policy: AsOfPolicy, started: datetime, newest_event: datetime | None
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What a run is of: its identity, and how many events lie before its cut-off."""
+    """What a run is of: its identity, how many events lie before its cut-off, and the documents it is made under."""
 
     identity: Identity
     events_before: int
+    documents: RunDocuments = RunDocuments()
 
     @property
     def as_of(self) -> datetime:
@@ -45,20 +47,25 @@ def identify(desk: Desk, asked: datetime | None) -> Cut | None:
     """
     with open_warehouse(desk.layout, desk.settings.pipeline, read_only=True) as con:
         found = con.execute(
-            "SELECT (SELECT max(created_at) FROM events WHERE created_at <= $started), "
-            "(SELECT count(*) FROM profiles) + (SELECT count(*) FROM items) + (SELECT count(*) FROM events), "
-            "(SELECT coalesce(max(journal_seq), 0) FROM journal_drains)",
+            "SELECT (SELECT max(created_at) FROM events WHERE created_at <= greatest($started, (SELECT max(drained_at) "
+            "FROM journal_drains))), "
+            "(SELECT count(*) FROM profiles) + (SELECT count(*) FROM items) + (SELECT count(*) FROM events) "
+            "+ (SELECT count(*) FROM session_events), "
+            "(SELECT coalesce(max(journal_seq), 0) FROM journal_drains), (SELECT max(drained_at) FROM journal_drains)",
             {"started": desk.started},
         ).fetchone()
         assert found is not None
-        newest, rows, seq = found
+        newest, rows, seq, received = found
+        # What was drained is part of the run, also what came in the moment after the night started.
+        started = desk.started if received is None else max(desk.started, received + timedelta(microseconds=1))
         if rows == 0:
             return None
         digest = warehouse_digest(con)
         settings = desk.settings
-        as_of = asked or cut_off(settings.pipeline.as_of, desk.started, newest)
+        as_of = asked or cut_off(settings.pipeline.as_of, started, newest)
         before = con.execute("SELECT count(*) FROM events WHERE created_at < $as_of", {"as_of": as_of}).fetchone()
         assert before is not None
+    documents = read_documents(desk.journal)
     return Cut(
         Identity(
             settings.workspace,
@@ -68,6 +75,8 @@ def identify(desk: Desk, asked: datetime | None) -> Cut | None:
             desk.definitions.digest,
             code_version(),
             settings.pipeline.seed,
+            documents_digest=documents.digest,
         ),
         int(before[0]),
+        documents,
     )

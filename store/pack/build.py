@@ -25,6 +25,7 @@ from store.pack.arrays import create_array, flush, map_array, save_array
 from store.pack.blobs import BlobWriter
 from store.pack.history import write_history
 from store.pack.ids import SQL_DIGEST, write_index
+from store.pack.logs import write_logs
 from store.pack.properties import DeclaredTypes, write_properties
 from store.pack.read import VERSION
 from store.pack.strings import ends_and_bytes
@@ -47,7 +48,7 @@ def build_pack(
     """
     build = _Build(target, settings, scratch, types or DeclaredTypes())
     steps = (
-        build.profiles, build.items, build.properties, build.churn, build.seen, build.history, build.models,
+        build.profiles, build.items, build.properties, build.churn, build.seen, build.history, build.logs, build.models,
         build.popularity, build.finish,
     )
     for number, step in enumerate(steps):
@@ -67,7 +68,10 @@ class _Build:
             "memory_limit": settings.pipeline.memory_limit, "threads": settings.pipeline.threads,
             "temp_directory": str(scratch),
         })
-        for name in ("profiles", "items", "churn", "interactions", "recommendation_lists", "item_neighbour_lists"):
+        for name in (
+            "profiles", "items", "churn", "interactions", "ratings", "session_events", "sessions",
+            "recommendation_lists", "item_neighbour_lists",
+        ):
             self.con.read_parquet(str(self.tables / f"{name}.parquet")).create_view(name)
         months = sorted((self.tables / "events").glob("*.parquet"))
         if months:
@@ -175,6 +179,10 @@ class _Build:
         flush(items)
         ends = np.cumsum(counts, dtype=np.uint64)
         save_array(self.pack / "seen_offsets.npy", np.concatenate([np.zeros(1, np.uint64), ends]))
+
+    def logs(self) -> None:
+        """What happened, row by row; ratings and sessions."""
+        write_logs(self.con, self.pack, self.profile_count, self.item_count)
 
     def models(self) -> None:
         """Which model ordered each profile's list and each item's neighbours, and which lists are cold (all of those

@@ -16,12 +16,16 @@ RATING = "rating"
 """The reserved event type of an explicit rating; its property of the same name holds the value."""
 BATCH = 50_000
 
-# Of several ratings of one item the newest counts; equal times go by id.
+# Of several ratings of one item the newest counts, of equal times the greatest.
 _MET = f"""
     SELECT profiles.profile_index, items.item_index, kinds.code,
-           max_by(TRY_CAST(events.properties ->> '{RATING}' AS FLOAT), (events.created_at, events.event_id))
-               FILTER (events.event_type = '{RATING}') AS rating
-    FROM events
+           max_by(events.rating::FLOAT, (events.created_at, events.rating))
+               FILTER (events.rating IS NOT NULL) AS rating
+    FROM (
+        SELECT profile_id, item_id, event_type, created_at,
+               CASE WHEN event_type = '{RATING}' THEN TRY_CAST(properties ->> '$.{RATING}' AS DOUBLE) END AS rating
+        FROM events
+    ) AS events
     JOIN profiles USING (profile_id)
     JOIN items USING (item_id)
     JOIN kinds USING (event_type)

@@ -19,6 +19,7 @@ from scenarios.spec import PropertyType
 from store.pack.arrays import map_array, map_flat, unreadable
 from store.pack.blobs import Blob
 from store.pack.ids import IdIndex
+from store.pack.logs import Logs
 from store.pack.rows import RowIndex, Rows
 
 VERSION = 3
@@ -84,8 +85,8 @@ class ServingPack:
         self.listed = Blob(folder, "listed")
         self.profile_ids = Blob(folder, "profile_ids")
         self.item_ids = Blob(folder, "item_ids")
-        customer_ids = Blob(folder, "customer_ids")
-        self._profile_index = IdIndex(folder, "profile", (self.profile_ids, customer_ids))
+        self.customer_ids = Blob(folder, "customer_ids")
+        self._profile_index = IdIndex(folder, "profile", (self.profile_ids, self.customer_ids))
         self._item_index = IdIndex(folder, "item", (self.item_ids,))
         self.lists = Lists(folder, "lists", facts["clean"]["lists"])
         self.neighbours = Lists(folder, "neighbours", facts["clean"]["neighbours"])
@@ -108,6 +109,7 @@ class ServingPack:
             map_array(folder / "history_types.npy"), self.event_types,
         )
         self._folder = folder
+        self.logs = Logs(folder, self.item_ids)
         self._algorithms: dict[str, list[str]] = facts["algorithms"]
         self._further_lists: dict[str, npt.NDArray[np.int32]] = {}
         self._properties: list[dict[str, Any]] = facts["properties"]

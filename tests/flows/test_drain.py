@@ -61,7 +61,7 @@ def test_each_write_is_drained_once(tmp_path: Path) -> None:
 def test_known_events_and_other_writes_are_left_out(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.create()
-    other = {"seq": 2, "entity": "profiles", "body": "{}", "received_at": datetime(2026, 1, 1)}
+    other = {"seq": 2, "entity": "unheard_of", "body": "{}", "received_at": datetime(2026, 1, 1)}
     journal = Journal([write(1), other, write(3, event_id="event_1"), write(4, created_at=None, properties=None)])
     report = drain(layout, SETTINGS, journal.between, 4)
     assert (report.rows, report.loaded, report.other) == (4, 2, 1)

@@ -85,7 +85,7 @@ def test_items_are_numbered_and_events_end_at_the_cut(con: duckdb.DuckDBPyConnec
     event(con, "p", "view", "2024-05-31 23:59:59", "i2")
     event(con, "p", "view", "2024-06-01", "i3")
     rows = {built.name: built.rows for built in build(con, AS_OF)}
-    assert rows == {"profiles": 1, "items": 2}
+    assert rows == {"profiles": 1, "items": 2, "ratings": 0, "session_events": 0, "sessions": 0}
     assert con.execute("SELECT item_id, item_index, status FROM items ORDER BY 2").fetchall() == [
         ("i1", 0, "active"),
         ("i2", 1, "active"),

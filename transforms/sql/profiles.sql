@@ -1,6 +1,7 @@
 -- grain: one profile known before $as_of; profile_index is its position by profile_id
 -- A profile is known from its own date, from its first event, or always when it came without a date of its own.
 -- A charged event makes it a customer; a churned event later than the status that was delivered makes it churned.
+-- What was written through the API is in written_profiles. Of one that was deleted only its events are known, if any.
 WITH of_events AS (
     SELECT
         profile_id,
@@ -12,16 +13,19 @@ WITH of_events AS (
     GROUP BY profile_id
 )
 SELECT
-    profile_id,
+    profiles.profile_id,
     customer_id,
-    (row_number() OVER (ORDER BY profile_id) - 1)::INTEGER AS profile_index,
+    (row_number() OVER (ORDER BY profiles.profile_id) - 1)::INTEGER AS profile_index,
     coalesce(has_charged, false) OR coalesce(charged, false) AS has_charged,
     CASE WHEN churned_at > coalesce(status_at, TIMESTAMP '-infinity') THEN 'churned' ELSE coalesce(status, 'active') END AS status,
-    profile_data,
-    platform_info,
+    coalesce(written.profile_data, profiles.profile_data) AS profile_data,
+    CASE WHEN from_file IS DISTINCT FROM false THEN platform_info ELSE '{}' END AS platform_info,
     least(created_at, first_event_at) AS created_at,
-    updated_at
-FROM warehouse.profiles
-LEFT JOIN of_events USING (profile_id)
-WHERE created_at < $as_of OR first_event_at IS NOT NULL OR NOT dated
-ORDER BY profile_id
+    greatest(updated_at, written_at) AS updated_at,
+    coalesce(NOT live, load_id = 0, false) AS implicit
+FROM warehouse.profiles AS profiles
+LEFT JOIN of_events ON of_events.profile_id = profiles.profile_id
+LEFT JOIN written_profiles AS written ON written.profile_id = profiles.profile_id
+WHERE (created_at < $as_of OR first_event_at IS NOT NULL OR NOT dated)
+    AND (first_event_at IS NOT NULL OR NOT coalesce(NOT live, load_id = 0, false))
+ORDER BY profiles.profile_id

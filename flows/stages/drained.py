@@ -1,0 +1,200 @@
+"""What drained writes do to the warehouse: whom they are of, what they add, change and take away; set at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from contracts.definitions import PropertyType
+from transforms import cells, erasure, event_load, rating_load, session_load, written_load
+
+ENTITIES = (
+    "events", "ratings", "items", "profiles", "session_events", "session_resolve", "item_property", "user_property"
+)
+_KEYS = "list_sort(json_keys(p))"
+_SORTED = (
+    "'{' || array_to_string(list_transform(" + _KEYS + ", lambda k: CAST(to_json(k) AS VARCHAR) || ':' || "
+    "CAST(json_extract(p, '/' || replace(replace(k, '~', '~0'), '/', '~1')) AS VARCHAR)), ',') || '}'"
+)
+_PROPERTIES = f"CASE WHEN p IS NULL THEN '{{}}' ELSE {_SORTED} END"
+# The time of what happened: microseconds since 1970, or a text, or when the write came.
+_HAPPENED = (
+    "coalesce(make_timestamp(CAST(body->>'$.at' AS BIGINT)), "
+    f"{cells.time(chr(34) + 'when' + chr(34))}, received_at)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The type of one property, as it was declared through the API. ``entity``: items or profiles."""
+
+    entity: str
+    key: str
+    type: PropertyType
+
+
+def load(con: duckdb.DuckDBPyConnection, declared: Sequence[Declared]) -> tuple[int, int, int]:
+    """Apply temp table ``drained`` (seq, entity, op, body, received_at) inside the caller's transaction.
+
+    Returns events (ratings and session events too) that are new, items and profiles that were written, and writes of
+    no known kind.
+    """
+    _know(con)
+    _erase(con)
+    changed = _values(con, "items", "items") + _values(con, "profiles", "profiles")
+    _register_types(con, declared)
+    _strangers(con)
+    loaded = _events(con) + _ratings(con) + _sessions(con)
+    row = con.execute(
+        "SELECT count(*) FROM drained WHERE NOT list_contains($known, entity)", {"known": list(ENTITIES)}
+    ).fetchone()
+    con.execute("DROP TABLE writes")
+    return loaded, changed, int(row[0]) if row else 0
+
+
+def _know(con: duckdb.DuckDBPyConnection) -> None:
+    """Make temp table ``writes``: the drained rows with the profile each is of (null: none).
+
+    Who is not known gets the id that a file's row of that customer would get.
+    """
+    event_load.know_profiles(con)
+    minted = cells.profile_id_of("given")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE writes AS SELECT d.*, "
+        f"coalesce(k.profile_id, CASE WHEN regexp_full_match(given, 'profile_[0-9a-f]{{32}}') THEN given "
+        f"ELSE {minted} END) AS profile_id, "
+        "CASE WHEN k.profile_id IS NULL AND NOT regexp_full_match(given, 'profile_[0-9a-f]{32}') THEN given END "
+        "AS customer_id FROM (SELECT *, coalesce(body->>'$.customer_id', body->>'$.profile_id') AS given FROM drained) "
+        "d LEFT JOIN known_profiles k ON k.key = d.given"
+    )
+
+
+def _erase(con: duckdb.DuckDBPyConnection) -> None:
+    """Forget erased profiles, and what was written about them before; the writes after stay in ``writes``."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE erased AS SELECT profile_id, max(seq) AS seq FROM writes "
+        "WHERE entity = 'profiles' AND op = 'erase' GROUP BY profile_id"
+    )
+    found = con.execute("SELECT count(*) FROM erased").fetchone()
+    if found and found[0]:
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE left_sessions AS "
+            "SELECT body->>'$.session_id' AS session_id, e.seq FROM writes w JOIN erased e USING (profile_id) "
+            "WHERE entity = 'session_resolve' AND w.seq < e.seq "
+            "UNION SELECT session_id, e.seq FROM sessions JOIN erased e USING (profile_id)"
+        )
+        con.execute(
+            "DELETE FROM writes USING left_sessions s WHERE entity = 'session_events' AND "
+            "body->>'$.session_id' = s.session_id AND writes.seq < s.seq"
+        )
+        con.execute(
+            "DELETE FROM session_events WHERE session_id IN (SELECT session_id FROM left_sessions)"
+        )
+        con.execute(
+            "DELETE FROM writes USING erased e WHERE writes.profile_id = e.profile_id AND writes.seq <= e.seq"
+        )
+        erasure.erase_profiles(con, "erased")
+        con.execute("DROP TABLE left_sessions")
+        # Who was known has an id of the file's making no more; the customer's own id is in what was written since.
+        con.execute("UPDATE writes SET customer_id = coalesce(body->>'$.customer_id', body->>'$.profile_id') "
+                    "WHERE profile_id IN (SELECT profile_id FROM erased) AND customer_id IS NULL "
+                    "AND coalesce(body->>'$.customer_id', body->>'$.profile_id') <> profile_id")
+    con.execute("DROP TABLE erased")
+
+
+def _values(con: duckdb.DuckDBPyConnection, entity: str, written: str) -> int:
+    """Items or profiles: bare rows for new ones, and the values of all."""
+    own = "body->>'$.item_id'" if entity == "items" else "profile_id"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE asked AS SELECT seq, op, {own} AS id, customer_id, received_at, "
+        f"CAST(json_extract(body, '$.properties') AS VARCHAR) AS properties FROM writes WHERE entity = '{written}'"
+    )
+    singular = {"items": "item_property", "profiles": "user_property"}[entity]
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE dropped AS SELECT lower(body->>'$.property_name') AS key, max(seq) AS seq "
+        f"FROM writes WHERE entity = '{singular}' AND op = 'delete' GROUP BY key"
+    )
+    changed = written_load.take_values(con, entity, "asked", "dropped")
+    if changed:
+        if entity == "items":
+            written_load.add_items(con, "asked")
+        else:
+            written_load.add_profiles(con, "asked", dated=False)
+    con.execute("DROP TABLE asked")
+    con.execute("DROP TABLE dropped")
+    return changed
+
+
+def _register_types(con: duckdb.DuckDBPyConnection, declared: Sequence[Declared]) -> None:
+    """Types of declared properties that have values, where no file taught one."""
+    for one in declared:
+        parent = "profile_data" if one.entity == "profiles" else "properties"
+        con.execute(
+            "INSERT INTO property_types SELECT $entity, $parent, $key, $type WHERE NOT EXISTS (FROM property_types "
+            "WHERE entity = $entity AND lower(key) = lower($key)) AND EXISTS (FROM written_values WHERE entity = "
+            "$entity AND lower(key) = lower($key))",
+            {"entity": one.entity, "parent": parent, "key": one.key, "type": one.type},
+        )
+
+
+def _strangers(con: duckdb.DuckDBPyConnection) -> None:
+    """Profiles for whoever did something without being described by anybody: known from their first event on."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE asked AS SELECT profile_id AS id, customer_id, "
+        f"{_HAPPENED} AS received_at FROM (SELECT *, body->>'$.created_at' AS \"when\" FROM writes WHERE "
+        "entity IN ('events', 'session_resolve') OR (entity = 'ratings' AND op = 'put'))"
+    )
+    written_load.add_profiles(con, "asked", dated=True)
+    con.execute("DROP TABLE asked")
+
+
+def _events(con: duckdb.DuckDBPyConnection) -> int:
+    row = con.execute(
+        "INSERT INTO events BY NAME SELECT event_id, event_type, profile_id, item_id, created_at, properties, 0 AS "
+        f"load_id FROM (SELECT seq, profile_id, {_event_columns()} FROM ({_of('events')})) "
+        "WHERE event_id NOT IN (SELECT event_id FROM events) "
+        "QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY seq) = 1"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _ratings(con: duckdb.DuckDBPyConnection) -> int:
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE asked AS SELECT seq, op, profile_id, body->>'$.item_id' AS item_id, "
+        f"CAST(json_extract(body, '$.rating') AS VARCHAR) AS rating, {_HAPPENED} AS happened FROM ({_of('ratings')})"
+    )
+    found = con.execute("SELECT count(*) FROM asked").fetchone()
+    loaded = rating_load.take_ratings(con, "asked") if found and found[0] else 0
+    con.execute("DROP TABLE asked")
+    return loaded
+
+
+def _sessions(con: duckdb.DuckDBPyConnection) -> int:
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE happened AS SELECT body->>'$.session_id' AS session_id, {_event_columns()} "
+        f"FROM ({_of('session_events')}) QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY seq) = 1"
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE resolved AS SELECT seq, body->>'$.session_id' AS session_id, profile_id, "
+        f"{_HAPPENED} AS resolved_at FROM ({_of('session_resolve')})"
+    )
+    loaded = session_load.take_sessions(con, "happened", "resolved")
+    con.execute("DROP TABLE happened")
+    con.execute("DROP TABLE resolved")
+    return loaded
+
+
+def _of(entity: str) -> str:
+    return (
+        "SELECT *, body->>'$.created_at' AS \"when\", CASE WHEN json_type(body, '$.properties') = 'OBJECT' THEN "
+        f"CAST(json_extract(body, '$.properties') AS VARCHAR) END AS p FROM writes WHERE entity = '{entity}'"
+    )
+
+
+def _event_columns() -> str:
+    return (
+        "body->>'$.event_id' AS event_id, body->>'$.event_type' AS event_type, body->>'$.item_id' AS item_id, "
+        f"{_HAPPENED} AS created_at, {_PROPERTIES} AS properties"
+    )

@@ -1,0 +1,30 @@
+"""Loads sessions: what happened in them, whose they are; the events of a resolved session are its profile's too."""
+
+from __future__ import annotations
+
+import duckdb
+
+
+def take_sessions(con: duckdb.DuckDBPyConnection, happened: str, resolved: str) -> int:
+    """Add the rows of table ``happened`` (the columns of ``session_events``) and of ``resolved`` (seq, session_id,
+    profile_id, resolved_at); the first resolving of a session stands.
+
+    Then the profiles' events get those of resolved sessions that they lack. Returns the session events that were new.
+    Call inside the drain's transaction.
+    """
+    row = con.execute(
+        "INSERT INTO session_events SELECT event_id, session_id, event_type, item_id, created_at, properties "
+        f"FROM {happened} WHERE event_id NOT IN (SELECT event_id FROM session_events)"
+    ).fetchone()
+    con.execute(
+        "INSERT INTO sessions SELECT session_id, profile_id, resolved_at FROM "
+        f"{resolved} WHERE session_id NOT IN (SELECT session_id FROM sessions) "
+        "QUALIFY row_number() OVER (PARTITION BY session_id ORDER BY seq) = 1"
+    )
+    con.execute(
+        "INSERT INTO events BY NAME SELECT event_id, event_type, profile_id, item_id, e.created_at, properties, "
+        "0 AS load_id FROM session_events e JOIN sessions s USING (session_id) "
+        f"WHERE session_id IN (SELECT session_id FROM {happened} UNION SELECT session_id FROM {resolved}) "
+        "AND event_id NOT IN (SELECT event_id FROM events)"
+    )
+    return int(row[0]) if row else 0
