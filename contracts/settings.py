@@ -82,8 +82,22 @@ class Churn:
 
 
 @dataclass(frozen=True, slots=True)
+class Scenarios:
+    """What a run does for stored scenarios. ``max_rows``: sets of rules materialized for each reco type;
+    ``evaluated_profiles``: profiles on whose next events rules are judged."""
+
+    max_rows: int = 64
+    evaluated_profiles: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
 class Serving:
-    """The endpoint. Binds to loopback unless told otherwise."""
+    """The endpoint. Binds to loopback unless told otherwise.
+
+    The Crossing Minds dialect is served below ``crossing_minds_path`` and for every path of ``crossing_minds_hosts``.
+    ``cors_origins``: pages that browsers may call it from, ``*`` for any. ``rate_limit``: requests of one account in a
+    second, 0 for no limit; each process counts alone.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8787
@@ -92,6 +106,10 @@ class Serving:
     batch_limit: int = 100
     default_amount: int = 10
     commit_interval_ms: float = 2.0
+    crossing_minds_path: str = "/crossing-minds"
+    crossing_minds_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ("*",)
+    rate_limit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +122,5 @@ class Settings:
     ingest: Ingest = Ingest()
     recommendations: Recommendations = field(default_factory=Recommendations)
     churn: Churn = Churn()
+    scenarios: Scenarios = Scenarios()
     serving: Serving = Serving()

@@ -13,6 +13,8 @@ from contracts.settings import Settings
 from serving.asgi import Receive, Scope, Send
 from serving.border import Border
 from serving.commit import GroupCommit
+from serving.crossing_minds.mount import Mount
+from serving.crossing_minds.tenant import Workshop
 from serving.docs import add_docs
 from serving.hot import PREFIX, HotPath
 from serving.intake import Intake
@@ -38,6 +40,7 @@ class Endpoint:
         self, layout: Layout, settings: Settings, *, loopback: bool = True, tallies: Path | None = None,
         clock: Callable[[], float] = time.time, hot: bool = True,
     ) -> None:
+        self.layout = layout
         self.settings = settings
         self.journal = Journal.open(layout, settings)
         self.live = Live(layout, settings, self.journal)
@@ -49,6 +52,8 @@ class Endpoint:
         intake = Intake(self.service, self.commit, settings.ingest.max_future_hours)
         app = documented(self.service, intake, self.metrics)
         add_docs(app)
+        self._crossing_minds = Mount(settings.serving)
+        self._clock = clock
         self._border = Border(
             app, Plain(self.service, intake) if hot else None, self.service, self.metrics, loopback=loopback,
             max_body=settings.serving.max_body_bytes,
@@ -64,6 +69,8 @@ class Endpoint:
         if kind == "http":
             if self._hot is not None and scope["path"].startswith(PREFIX) and scope["method"] == "GET":
                 await self._hot(scope, send)
+            elif self._crossing_minds.takes(scope):
+                await self._crossing_minds(scope, receive, send)
             else:
                 await self._border(scope, receive, send)
         elif kind == "lifespan":
@@ -75,12 +82,15 @@ class Endpoint:
         """Map the current run and begin to take writes."""
         self.live.open_now()
         self._commit = GroupCommit(self.journal, self.settings.serving.commit_interval_ms, self.metrics.commit)
+        own = Workshop(self.layout, self.settings, self.journal, self.live, self._commit, own=True)
+        self._crossing_minds.start(own, self.metrics, self._clock)
         self._ticker = asyncio.create_task(self._tick())
 
     async def stop(self) -> None:
         """Commit what waits and close the journal."""
         if self._ticker is not None:
             self._ticker.cancel()
+        await self._crossing_minds.stop()
         if self._commit is not None:
             await asyncio.to_thread(self._commit.stop)
         self.journal.close()
@@ -110,6 +120,7 @@ class Endpoint:
                 self.live.retry()
             try:
                 self.live.view()
+                await self._crossing_minds.tick()
             except Exception:
                 log.exception("the journal could not be followed")
 

@@ -38,18 +38,28 @@ class GroupCommit:
         self._observe = observe
         self._orders: deque[_Order] = deque()
         self._pending = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._wake = threading.Event()
         self._stopping = False
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="group commit", daemon=True)
         self._thread.start()
 
-    async def submit(self, writes: Sequence[Write]) -> list[Accepted]:
-        """Store writes together and return where they stand. Raises Refusal (503) when they could not be stored."""
+    async def submit(self, writes: Sequence[Write], *, patient: bool = False) -> list[Accepted]:
+        """Store writes together and return where they stand. Raises Refusal (503) when they could not be stored.
+
+        When too many wait already, a ``patient`` caller waits too; another one is refused.
+        """
+        while not self._stopping and self._pending and self._pending + len(writes) > MAX_PENDING:
+            if not patient:
+                raise Refusal(
+                    503, "busy", "too many writes wait for the disk; nothing was stored", "repeat in a second"
+                )
+            turn: asyncio.Future[None] = self._loop.create_future()
+            self._waiting.append(turn)
+            await turn
         if self._stopping:
             raise Refusal(503, "stopping", "the endpoint is stopping; nothing was stored", "repeat the request")
-        if self._pending + len(writes) > MAX_PENDING:
-            raise Refusal(503, "busy", "too many writes wait for the disk; nothing was stored", "repeat in a second")
         answer: asyncio.Future[list[Accepted]] = self._loop.create_future()
         self._pending += len(writes)
         self._orders.append(_Order(writes, answer))
@@ -112,3 +122,7 @@ class GroupCommit:
                 order.answer.set_exception(result)
             else:
                 order.answer.set_result(result)
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)

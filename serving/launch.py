@@ -47,8 +47,9 @@ class Launch:
             raise UsageError(f"{VARIABLE} is not set", hint="start the endpoint with `nightloom serve`")
         told = json.loads(text)
         ranking = {**told["recommendations"], "item_stop_list": tuple(told["recommendations"]["item_stop_list"])}
+        lists = {name: tuple(told["serving"][name]) for name in ("crossing_minds_hosts", "cors_origins")}
         settings = Settings(
             workspace=told["workspace"], journal_url=told["journal_url"], ingest=Ingest(**told["ingest"]),
-            recommendations=Recommendations(**ranking), serving=Serving(**told["serving"]),
+            recommendations=Recommendations(**ranking), serving=Serving(**{**told["serving"], **lists}),
         )
         return cls(Layout(Path(told["home"]), told["workspace"]), settings, told["host"], told["tallies"])

@@ -99,7 +99,15 @@ def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
             "churn.curve_days",
             "must be rising days above 0",
         ),
+        (0 <= settings.scenarios.max_rows <= 1000, "scenarios.max_rows", "must lie in 0..1000"),
+        (settings.scenarios.evaluated_profiles >= 0, "scenarios.evaluated_profiles", "must be at least 0"),
         (0 < settings.serving.port < 65536, "serving.port", "must lie in 1..65535"),
+        (
+            settings.serving.crossing_minds_path.startswith("/") and len(settings.serving.crossing_minds_path) > 1,
+            "serving.crossing_minds_path",
+            "must be a path below /, like /crossing-minds",
+        ),
+        (settings.serving.rate_limit >= 0, "serving.rate_limit", "must be 0 (no limit) or more"),
     )
     for holds, name, message in checks:
         if not holds:

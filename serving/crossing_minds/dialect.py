@@ -1,0 +1,158 @@
+"""The dialect as an ASGI application: from a path to its route, from a request to an answer, from errors to bodies."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import orjson
+from starlette.datastructures import QueryParams
+
+from contracts.settings import Settings
+from serving.asgi import JSON, Receive, Scope, Send
+from serving.crossing_minds.auth import keep_to_own, own_ids
+from serving.crossing_minds.call import Answer, Call
+from serving.crossing_minds.cors import Cors
+from serving.crossing_minds.errors import (
+    ApiError,
+    ForbiddenError,
+    JwtTokenExpired,
+    MethodNotAllowed,
+    NotFoundError,
+    as_api_error,
+    not_ready,
+)
+from serving.crossing_minds.identifiers import NOUNS
+from serving.crossing_minds.installation import Installation
+from serving.crossing_minds.request import Gone, read_body, refuse_pickle
+from serving.crossing_minds.router import Place, Route, Router
+from serving.metrics import Metrics
+
+WELCOME = orjson.dumps("Welcome to the Crossing Minds API")
+OUT = {
+    "accounts": "accounts and keys are made on the command line: nightloom accounts",
+    "organizations": "accounts and keys are made on the command line: nightloom accounts",
+}
+METRIC = "crossing_minds"
+
+Headers = dict[bytes, bytes]
+
+
+class Dialect:
+    """Answers what ``takes`` says is its own: paths under its prefix, and every path of its host names."""
+
+    def __init__(self, router: Router, installation: Installation, metrics: Metrics, settings: Settings) -> None:
+        self.installation = installation
+        self._router = router
+        self._metrics = metrics
+        self._prefix = settings.serving.crossing_minds_path.rstrip("/")
+        self._cors = Cors(settings.serving.cors_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        headers: Headers = dict(scope["headers"])
+        place: Place | None = None
+        more: list[tuple[bytes, bytes]] = []
+        try:
+            found = self._router.find(self._path(scope))
+            place = found[0] if found else None
+            status, body = await self._answer(scope, headers, receive, found, more)
+        except Gone:
+            return
+        except Exception as error:
+            told = as_api_error(error, f"{scope['method']} {scope['path']}")
+            status, body = told.status, told.body()
+            more = list(told.headers)
+        more += self._cors.headers(headers, place.allow if place else b"GET, OPTIONS", scope["method"])
+        await _send(send, status, body, more)
+        self._metrics.request(METRIC, status, perf_counter() - began)
+
+    def _path(self, scope: Scope) -> str:
+        """The path below the prefix, still percent-encoded."""
+        raw: str = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+        inner = raw.removeprefix(self._prefix)
+        return inner if inner[:1] in ("", "/") else raw
+
+    async def _answer(
+        self, scope: Scope, headers: Headers, receive: Receive, found: tuple[Place, list[str]] | None,
+        more: list[tuple[bytes, bytes]],
+    ) -> tuple[int, bytes]:
+        verb = scope["method"]
+        if found is None:
+            return self._unrouted(scope, verb)
+        place, named = found
+        if verb == "OPTIONS":
+            return 204, b""
+        route = place.verbs.get(verb)
+        if route is None:
+            raise MethodNotAllowed(verb)
+        refuse_pickle(headers)
+        call = Call(self.installation, dict(zip(route.names, named, strict=True)), _query(scope), {}, headers=more)
+        await self._admit(call, route, headers, receive)
+        answer = await route.handler(call)
+        return encoded(answer)
+
+    async def _admit(self, call: Call, route: Route, headers: Headers, receive: Receive) -> None:
+        """Login, role, database, publication, body, ids: in this order, so that each error tells no more than it may.
+        """
+        installation = self.installation
+        if route.beacon:
+            call.body = await read_body(headers, receive, text_too=True)
+        if route.roles:
+            if route.beacon:
+                call.session = installation.tokens.check(call.body.get("token"))
+            else:
+                call.session = installation.tokens.of_header(headers.get(b"authorization"))
+            installation.account(call.session)
+            if not route.allows(call.session.role):
+                raise ForbiddenError("INCORRECT_ROLE", f"role {call.session.role} may not do this")
+        if route.database:
+            call.tenant = await installation.tenant(call.who)
+            if route.ready and not call.tenant.ready:
+                raise not_ready()
+        if not route.beacon and route.verb != "GET":
+            call.body = await read_body(headers, receive, text_too=False)
+        if route.database:
+            _read_ids(call)
+            keep_to_own(call)
+
+    def _unrouted(self, scope: Scope, verb: str) -> tuple[int, bytes]:
+        path = self._path(scope).strip("/").removeprefix("v1").strip("/")
+        if not path:
+            if verb == "OPTIONS":
+                return 204, b""
+            if verb != "GET":
+                raise MethodNotAllowed(verb)
+            return 200, WELCOME
+        if path == "login/sso/saml/sp":
+            raise NotFoundError("SAML_NOT_FOUND", "resource", path)
+        raise NotFoundError("RESOURCE_NOT_FOUND", "resource", path, OUT.get(path.partition("/")[0], ""))
+
+
+def _query(scope: Scope) -> QueryParams:
+    return QueryParams(scope["query_string"])
+
+
+def _read_ids(call: Call) -> None:
+    ids = call.database.ids
+    own_ids(call.who, ids, call.params)
+    for name, noun in NOUNS.items():
+        if name in call.params:
+            call.params[name] = ids.read(noun, call.params[name], name)
+
+
+def encoded(answer: Answer) -> tuple[int, bytes]:
+    """Status and bytes of what a handler answered."""
+    if answer is None:
+        return 204, b""
+    return 200, answer if isinstance(answer, bytes) else orjson.dumps(answer)
+
+
+async def _send(send: Send, status: int, body: bytes, more: list[tuple[bytes, bytes]]) -> None:
+    headers = more
+    if status != 204:
+        headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(body)), *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+__all__ = ["ApiError", "Dialect", "JwtTokenExpired", "encoded"]

@@ -1,0 +1,63 @@
+"""Where the endpoint hands requests over to the dialect. Nothing of it is opened before the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from contracts.settings import Serving
+from serving.asgi import Receive, Scope, Send
+from serving.crossing_minds.dialect import Dialect
+from serving.crossing_minds.installation import Installation
+from serving.crossing_minds.router import Router
+from serving.crossing_minds.routes import ROUTES
+from serving.crossing_minds.tenant import Workshop
+from serving.metrics import Metrics
+
+
+class Mount:
+    """The dialect inside one endpoint: ``start`` and ``stop`` go with the endpoint's."""
+
+    def __init__(self, settings: Serving) -> None:
+        self._path = settings.crossing_minds_path.rstrip("/")
+        self._below = self._path + "/"
+        self._hosts = frozenset(host.lower().encode("latin-1") for host in settings.crossing_minds_hosts)
+        self._make: Callable[[], Dialect] | None = None
+        self._dialect: Dialect | None = None
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request is the dialect's: by its path, or by the host name it was sent to."""
+        path = scope["path"]
+        if path.startswith(self._below) or path == self._path:
+            return True
+        if not self._hosts:
+            return False
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        return host.lower() in self._hosts or host.lower().rpartition(b":")[0] in self._hosts
+
+    def start(self, own: Workshop, metrics: Metrics, clock: Callable[[], float]) -> None:
+        """Make ready; ``own`` is the workspace that the endpoint serves."""
+        router = Router(ROUTES)
+
+        def make() -> Dialect:
+            installation = Installation(own, own.settings, metrics.commit, clock)
+            return Dialect(router, installation, metrics, own.settings)
+
+        self._make = make
+
+    async def stop(self) -> None:
+        """Close every database and the control journal."""
+        if self._dialect is not None:
+            await self._dialect.installation.close()
+            self._dialect = None
+
+    async def tick(self) -> None:
+        """Follow the journals of the open databases also while nobody asks."""
+        if self._dialect is not None:
+            for tenant in self._dialect.installation.tenants.opened():
+                tenant.live.view()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._dialect is None:
+            assert self._make is not None
+            self._dialect = self._make()
+        await self._dialect(scope, receive, send)

@@ -1,0 +1,120 @@
+"""One database at work: its workspace's journal, current run and group commit, opened when it is first asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from contracts.settings import Settings
+from serving.commit import GroupCommit
+from serving.crossing_minds.identifiers import Ids
+from serving.live import Live, View
+from store.control import DatabaseRecord
+from store.journal import Accepted, Journal, Write
+from store.layout import Layout
+from store.settings_file import load_settings
+
+
+@dataclass(slots=True)
+class Workshop:
+    """What serves one workspace. ``own``: the endpoint's, which closes it itself."""
+
+    layout: Layout
+    settings: Settings
+    journal: Journal
+    live: Live
+    commit: GroupCommit
+    own: bool = False
+
+
+class Tenant:
+    """One database. ``record`` follows changes of its description; ``ids`` are the types of its ids, for good."""
+
+    def __init__(self, record: DatabaseRecord, workshop: Workshop, clock: Callable[[], float]) -> None:
+        self.record = record
+        self.ids = Ids.of(record)
+        self.layout = workshop.layout
+        self.settings = workshop.settings
+        self.journal = workshop.journal
+        self.live = workshop.live
+        self.commit = workshop.commit
+        self.clock = clock
+
+    @property
+    def id(self) -> str:
+        """The database's id."""
+        return self.record.id
+
+    def view(self) -> View | None:
+        """The current run with its overlay, None before the first publish; it has every committed write."""
+        return self.live.view()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a run is published."""
+        return self.live.view() is not None
+
+    async def submit(self, writes: Sequence[Write]) -> list[Accepted]:
+        """Store writes in one transaction; returns when they are on disk. Waits its turn, however many wait before."""
+        return await self.commit.submit(writes, patient=True)
+
+
+class Tenants:
+    """The databases that this process has opened."""
+
+    def __init__(
+        self, own: Workshop, observe: Callable[[int, float], None], clock: Callable[[], float]
+    ) -> None:
+        self._own = own
+        self._observe = observe
+        self._clock = clock
+        self._open: dict[str, tuple[Tenant, Workshop]] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
+
+    async def get(self, record: DatabaseRecord) -> Tenant:
+        """The tenant of a database. Raises StorageError or DefinitionError when its workspace cannot be opened."""
+        known = self._open.get(record.id)
+        if known is None:
+            async with self._opening.setdefault(record.id, asyncio.Lock()):
+                known = self._open.get(record.id)
+                if known is None:
+                    workshop = await self._workshop(record.workspace)
+                    known = self._open[record.id] = Tenant(record, workshop, self._clock), workshop
+        tenant = known[0]
+        tenant.record = record
+        return tenant
+
+    def opened(self) -> list[Tenant]:
+        """Every open tenant."""
+        return [tenant for tenant, _ in self._open.values()]
+
+    async def close(self, database_id: str) -> None:
+        """Commit what waits and close a database, unless it is the endpoint's own."""
+        known = self._open.pop(database_id, None)
+        self._opening.pop(database_id, None)
+        if known is not None and not known[1].own:
+            await asyncio.to_thread(known[1].commit.stop)
+            known[1].journal.close()
+
+    async def close_all(self) -> None:
+        """Close every database."""
+        for database_id in list(self._open):
+            await self.close(database_id)
+
+    async def _workshop(self, workspace: str) -> Workshop:
+        if workspace == self._own.layout.workspace:
+            return self._own
+        layout = Layout(self._own.layout.home, workspace)
+        settings, journal, live = await asyncio.to_thread(_opened, layout)
+        commit = GroupCommit(journal, settings.serving.commit_interval_ms, self._observe)
+        return Workshop(layout, settings, journal, live, commit)
+
+
+def _opened(layout: Layout) -> tuple[Settings, Journal, Live]:
+    """The slow part: files are read and a run is mapped."""
+    settings = load_settings(layout)
+    journal = Journal.open(layout, settings)
+    live = Live(layout, settings, journal)
+    live.open_now()
+    return settings, journal, live
