@@ -44,6 +44,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("serve", "cli.serve:serve", "Start the lookup endpoint."),
     ("reference", "cli.reference:reference", "Print the published tables, column by column, as Markdown."),
     ("keys", "cli.keys:app", "Create, list and revoke keys of the endpoint."),
+    ("databases", "cli.databases:app", "Make, list and delete databases of the Crossing Minds dialect."),
+    ("accounts", "cli.accounts:app", "Make, list and delete accounts of the Crossing Minds dialect."),
 )
 
 app = App(
