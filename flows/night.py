@@ -24,6 +24,7 @@ from flows.stages.ingest import IngestReport, ingest
 from flows.stages.precompute import precompute
 from flows.stages.publish import PreviousRun
 from flows.stages.recommend import train
+from flows.stages.scenario_files import apply_files
 from flows.stages.stage import stage_run
 from flows.stopwatch import Lap, Stopwatch
 from store import inbox, runs
@@ -95,6 +96,8 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
     ):
         step = bordered(step, desk.layout.root)
         recover(desk)
+        with watch.lap("scenario files") as lap:
+            lap.rows = len(step("scenario files", lambda: apply_files(desk), retries=2).changes)
         if order.ingest:
             with watch.lap("drain") as lap:
                 lap.rows = step("drain", lambda: drain_journal(desk), retries=2).rows

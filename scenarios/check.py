@@ -30,13 +30,16 @@ WITHOUT_COUNTS = frozenset(
 @dataclass(frozen=True, slots=True)
 class Known:
     """What definitions are held against: declared types by lower-case name, names of trained recommenders (None: not
-    known), and the scenarios that are stored.
+    known), and the scenarios that are stored. ``item_names``, ``user_names``: properties that are there, but of a type
+    that is not known yet.
     """
 
     item_types: Types
     user_types: Types
     algorithms: Collection[str] | None = None
     stored: Graph = field(default_factory=Graph)
+    item_names: Collection[str] = ()
+    user_names: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +145,19 @@ def _onward(key: Key, graph: Graph) -> tuple[Key, ...]:
 
 
 def _rules(definition: Definition, known: Known) -> tuple[list[Problem], list[str]]:
+    faults: list[Problem] = []
+    remarks: list[str] = []
     match definition.scenario:
         case Case() as case:
-            return _case(definition.reco_type, case, known)
+            faults, remarks = _case(definition.reco_type, case, known)
         case Condition() as condition:
-            return _condition(definition.reco_type, condition, known.item_types)
-    return [], []
+            faults, remarks = _condition(definition.reco_type, condition, known.item_types)
+    there = {*map(missing, known.item_names), *map(_missing_of_user, known.user_names)}
+    return faults, [text for text in remarks if text not in there]
+
+
+def _missing_of_user(name: str) -> str:
+    return f"Missing user property `{name}`"
 
 
 def _case(reco_type: RecoType, case: Case, known: Known) -> tuple[list[Problem], list[str]]:
@@ -176,7 +186,7 @@ def _nested(reco_type: RecoType, rule: Filter, known: Known) -> list[str]:
     if not isinstance(nested, Nested) or nested.kind == "timestamp_now":
         return []
     if nested.kind == "user_property":
-        return [] if nested.name in known.user_types else [f"Missing user property `{nested.name}`"]
+        return [] if nested.name in known.user_types else [_missing_of_user(nested.name)]
     if reco_type not in WITH_ITEM:
         return [f"Nested value {nested.kind} has no context item on {reco_type}"]
     declared = nested.kind == "item_id" or nested.name == ITEM_ID_NAME or nested.name in known.item_types

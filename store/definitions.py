@@ -1,4 +1,4 @@
-"""Reads what an operator wrote: settings, source mappings and feature rules.
+"""Reads what an operator wrote: settings, source mappings, feature rules and scenarios.
 
 Every problem of every file is reported at once.
 """
@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,19 @@ from contracts.definitions import Entity, Source
 from contracts.errors import DefinitionError, Problem
 from contracts.features import FeatureSpec
 from contracts.settings import Settings
+from scenarios.spec import PropertyType
+from scenarios.value_types import parse_type
 from store.faults import storage_border
 from store.layout import Layout
+from store.scenario_files import ScenarioFiles, read_files
 from store.settings_file import load_settings, read_settings
 from transforms.features_definition import parse_features
 from transforms.sources import parse_source
 
 __all__ = ["Definitions", "load", "load_settings"]
+
+ITEM_COLUMNS = {"item_category", "item_name", "item_description", "item_price"}
+"""Columns of an item that are properties too."""
 
 # Settings that change how a run is made but never what is in it.
 _NOT_CONTENT = {"pipeline": {"threads", "memory_limit", "keep_runs", "lease_seconds", "as_of"}}
@@ -39,10 +45,14 @@ class Definitions:
     settings: Settings
     sources: tuple[Source, ...]
     features: FeatureSpec
+    scenarios: ScenarioFiles = field(default_factory=ScenarioFiles)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what decides a run's contents (not of hosts, ports, threads or memory)."""
+        """SHA-256 of what decides a run's contents (not of hosts, ports, threads or memory).
+
+        Scenarios come into a run from the journal, and are told apart there.
+        """
         settings = dataclasses.asdict(self.settings)
         for section in _NOT_CONTENT_SECTIONS:
             settings.pop(section)
@@ -56,7 +66,6 @@ class Definitions:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
-
     def value_types(self, entity: Entity) -> dict[str, str]:
         """Exact types that source mappings give properties of an entity, by name in lower case."""
         return {
@@ -67,10 +76,28 @@ class Definitions:
             for name, kind in mapping.value_types
         }
 
+    def exact_types(self, entity: Entity) -> dict[str, PropertyType]:
+        """The same, parsed."""
+        words = self.value_types(entity).items()
+        parsed = {name: parse_type(word.removesuffix("[]"), word.endswith("[]")) for name, word in words}
+        return {name: kind for name, kind in parsed.items() if isinstance(kind, PropertyType)}
+
+    def property_names(self, entity: Entity) -> frozenset[str]:
+        """Properties of an entity that are there whatever is delivered or that source mappings make, in lower case."""
+        columns = (
+            column
+            for source in self.sources
+            for mapping in source.entities
+            if mapping.entity == entity
+            for column, _expression in mapping.columns
+        )
+        made = {tail.lower() for head, dot, tail in (column.partition(".") for column in columns) if dot}
+        return frozenset(made | (ITEM_COLUMNS if entity == "items" else set()))
+
 
 def load(layout: Layout) -> Definitions:
-    """Read ``settings.toml``, ``sources/*.yaml`` and ``features.yaml``; raise ``DefinitionError`` with every problem
-    found.
+    """Read ``settings.toml``, ``sources/*.yaml``, ``features.yaml`` and ``scenarios/``; raise ``DefinitionError`` with
+    every problem found.
 
     Raises ``StorageError`` for what is there and cannot be read: going on without it would run with other definitions
     than were written.
@@ -81,9 +108,10 @@ def load(layout: Layout) -> Definitions:
         sources = tuple(_sources(layout.definitions / "sources", problems))
         problems.extend(_contradictions(sources))
         features = _features(layout.definitions / "features.yaml", problems)
+        scenarios = read_files(layout, problems)
     if problems or settings is None or features is None:
         raise DefinitionError(problems)
-    return Definitions(settings, sources, features)
+    return Definitions(settings, sources, features, scenarios)
 
 
 def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:

@@ -77,3 +77,11 @@ def listed(connection: Connection, kind: str) -> list[Document]:
         .order_by(table.c.name)
     )
     return [Document(*row) for row in connection.execute(query)]
+
+
+def history(connection: Connection, kind: str, name: str | None = None) -> list[Document]:
+    """Every version of a document, or of all documents of a kind, by name and version; deletions included."""
+    query = select(table).where(table.c.kind == kind).order_by(table.c.name, table.c.version)
+    if name is not None:
+        query = query.where(table.c.name == name)
+    return [Document(*row) for row in connection.execute(query)]
