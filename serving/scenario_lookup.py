@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from contracts.errors import NightloomError
 from scenarios import base_list
 from scenarios.binding import bind_rules
+from scenarios.graph import Graph
 from scenarios.history import History
 from scenarios.operators import as_id
 from scenarios.plan import Plan, plan
@@ -53,14 +54,15 @@ class NoTable(NightloomError):
 
 
 def recommend(
-    moment: Moment, wish: Wish, item_ids: Callable[[Any], str | None] = as_id
+    moment: Moment, wish: Wish, item_ids: Callable[[Any], str | None] = as_id, graph: Graph | None = None
 ) -> Granted:
     """Answer one wish from one moment.
 
-    ``item_ids`` gives the canonical text of an item's id in a filter. Raises BadRules, MissingInput, NoTable,
+    ``item_ids`` gives the canonical text of an item's id in a filter. ``graph``: instead of the stored scenarios.
+    Raises BadRules, MissingInput, NoTable,
     MissingScenario and ScenarioLoop.
     """
-    return _Lookup(moment, wish, item_ids).granted()
+    return _Lookup(moment, wish, item_ids, graph or moment.graph).granted()
 
 
 @dataclass(slots=True)
@@ -75,8 +77,11 @@ class _Base:
 class _Lookup:
     """One request at work; also the context that conditions, A/B tests and nested values ask."""
 
-    def __init__(self, moment: Moment, wish: Wish, item_ids: Callable[[Any], str | None]) -> None:
+    def __init__(
+        self, moment: Moment, wish: Wish, item_ids: Callable[[Any], str | None], graph: Graph
+    ) -> None:
         self.moment = moment
+        self.graph = graph
         self.wish = wish
         self.item_ids = item_ids
         self._person: Person | None = None
@@ -156,7 +161,7 @@ class _Lookup:
         return answer
 
     def _sources(self) -> Sources:
-        wish, graph = self.wish, self.moment.graph
+        wish, graph = self.wish, self.graph
         if wish.reco_type is None:
             return gather_generic(graph, wish.scenario, wish.skip_default, self)
         return gather(graph, wish.reco_type, wish.scenario, wish.skip_default, self)
@@ -268,7 +273,7 @@ class _Lookup:
         return _Base(base_list.ordered(*found, pack.popularity_rank)[0], cold=True)
 
     def _with_context(self, base: _Base) -> _Base:
-        pack, catalogue = self.moment.pack, self.moment.catalogue()
+        pack = self.moment.pack
         rows = [row for row in map(self.moment.item_row, self.wish.context_items) if row >= 0]
         listed = base.items[base.items >= 0]
         found = base_list.with_context(listed, pack.neighbours.items, rows)
