@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cli.home import find_layout
 from cli.terminal import show_json
 from contracts.errors import DefinitionError
 
+if TYPE_CHECKING:
+    from store.definitions import Definitions
+    from store.layout import Layout
+    from store.scenario_files import Changes
+
 
 def check(*, workspace: str = "", json: bool = False) -> None:
-    """Check settings, source mappings and feature rules; report every problem, each with its place and what to try.
+    """Check settings, source mappings, feature rules and scenarios; report every problem and its place.
 
     Parameters
     ----------
@@ -22,13 +29,34 @@ def check(*, workspace: str = "", json: bool = False) -> None:
     layout = find_layout(workspace)
     try:
         loaded = definitions.load(layout)
+        changes = _changes(layout, loaded)
     except DefinitionError as error:
         if json:
             show_json({"problems": [{"where": p.where, "message": p.message, "hint": p.hint} for p in error.problems]})
         raise
+    warnings = [f"{name}: {text}" for name, texts in changes.warnings.items() for text in texts]
     if json:
-        show_json({"problems": [], "sources": [source.name for source in loaded.sources], "digest": loaded.digest})
-    else:
-        names = ", ".join(source.name for source in loaded.sources) or "none"
-        rules = len(loaded.features.features)
-        print(f"definitions are good: sources {names}; {rules} feature rules; digest {loaded.digest[:16]}")
+        show_json({
+            "problems": [], "sources": [source.name for source in loaded.sources], "digest": loaded.digest,
+            "scenarios": [f"{kind}/{name}" for kind, name in loaded.scenarios.definitions], "warnings": warnings,
+        })
+        return
+    for warning in warnings:
+        print(f"warning: {warning}")
+    names = ", ".join(source.name for source in loaded.sources) or "none"
+    rules, scenarios = len(loaded.features.features), len(loaded.scenarios.definitions)
+    print(
+        f"definitions are good: sources {names}; {rules} feature rules; {scenarios} scenarios; "
+        f"digest {loaded.digest[:16]}"
+    )
+
+
+def _changes(layout: Layout, loaded: Definitions) -> Changes:
+    """What applying the scenario files would change."""
+    from store.journal import Journal
+    from store.scenario_apply import preview_files
+
+    if not loaded.settings.journal_url and not layout.journal.exists():
+        return preview_files(layout, loaded, None)
+    with Journal.open(layout, loaded.settings) as journal:
+        return preview_files(layout, loaded, journal)

@@ -33,6 +33,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("sample", "cli.sample:sample", "Write generated drops of any size."),
     ("drop", "cli.drop:drop", "Put files into the inbox, safely."),
     ("check", "cli.check:check", "Check all definitions and report every problem at once."),
+    ("apply", "cli.apply:apply", "Put the scenario files into force now."),
+    ("get", "cli.get:app", "Show stored scenarios and their history."),
     ("run", "cli.run:run", "Run the night once, in this process."),
     ("backfill", "cli.backfill:backfill", "Make the runs of past dates."),
     ("status", "cli.status:status", "Show what is served, what ran last, what waits and why."),

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.scenario_files import Changes, apply
+from store import scenario_apply
+from store.scenario_files import Changes
 
 if TYPE_CHECKING:
     from flows.desk import Desk
 
 
 def apply_files(desk: Desk) -> Changes:
-    """Put what changed in the files since they were last applied, and delete what came from files that are gone.
+    """Put what changed in the files since they were last applied, and delete what came from files that are gone; what
+    will not work as written is reported.
 
     Raises DefinitionError with every problem, files and lines named; nothing is changed then.
     """
-    written = desk.definitions
-    with desk.journal.writing() as connection:
-        return apply(
-            connection, written.scenarios, desk.journal.clock(), written.exact_types("items"),
-            written.property_names("items"), written.property_names("profiles"),
-        )
+    found = scenario_apply.apply_files(desk.layout, desk.definitions, desk.journal)
+    for name, texts in found.warnings.items():
+        for text in texts:
+            desk.progress.step("scenario files", 0, 0, f"{name}: {text}")
+    return found
