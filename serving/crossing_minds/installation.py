@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import asyncio
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
 
 from contracts.settings import Settings
 from serving.crossing_minds.auth import Session, Tokens
 from serving.crossing_minds.errors import JwtTokenExpired, NotFoundError
+from serving.crossing_minds.task_runner import COMMAND, TaskRunner
 from serving.crossing_minds.tenant import Tenant, Tenants, Workshop
 from store.control import Account, Control, DatabaseRecord, Directory
 from store.layout import Layout
@@ -17,7 +19,8 @@ class Installation:
     """One process's view of an installation. ``clock`` tells unix seconds; only the event loop's thread uses this."""
 
     def __init__(
-        self, own: Workshop, settings: Settings, observe: Callable[[int, float], None], clock: Callable[[], float]
+        self, own: Workshop, settings: Settings, observe: Callable[[int, float], None], clock: Callable[[], float],
+        run_command: Sequence[str] = COMMAND,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -25,6 +28,7 @@ class Installation:
         self.control = Control.open(own.layout, lambda: datetime.fromtimestamp(clock(), UTC).replace(tzinfo=None))
         self.tokens = Tokens(self.control.derived_key("token"), clock)
         self.tenants = Tenants(own, observe, clock)
+        self._runner = TaskRunner(self.control, own.layout, run_command)
         self._token: Hashable = None
         self._directory: Directory | None = None
 
@@ -58,7 +62,18 @@ class Installation:
         """The database of a session. Raises NotFoundError."""
         return await self.tenants.get(self.record(self.account(session), session.database_id))
 
+    async def tick(self) -> None:
+        """Follow the journals of the open databases, let go of those that were deleted, look after tasks."""
+        databases = self.directory().databases
+        for tenant in self.tenants.opened():
+            if tenant.id in databases:
+                tenant.live.view()
+            else:
+                await self.tenants.close(tenant.id)
+        await asyncio.to_thread(self._runner.step)
+
     async def close(self) -> None:
-        """Close every database and the control journal."""
+        """Stop this process's tasks, close every database and the control journal."""
+        await asyncio.to_thread(self._runner.stop)
         await self.tenants.close_all()
         self.control.close()

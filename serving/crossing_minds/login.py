@@ -11,8 +11,8 @@ from serving.crossing_minds.call import Answer, Call
 from serving.crossing_minds.errors import AuthError, NotFoundError, RefreshTokenExpired
 from serving.crossing_minds.fields import text
 from serving.crossing_minds.identifiers import Ids
+from serving.crossing_minds.installation import Installation
 from serving.crossing_minds.router import EVERYBODY, Route
-from serving.crossing_minds.tenant import Tenant
 from store.control import Account, AccountKind, DatabaseRecord, Holder
 
 ID_NAMES = ("frontend_user_id", "frontend_session_id")
@@ -53,7 +53,8 @@ async def about_token(call: Call) -> Answer:
         "org_id": installation.control.org_id, "account": {"id": who.account_id, "role": who.role}
     }
     if who.database_id is not None:
-        answer["database"] = described(await installation.tenant(who))
+        record = installation.record(installation.account(who), who.database_id)
+        answer["database"] = await described(installation, record)
     for name, value in (("frontend_user_id", who.frontend_user_id), ("frontend_session_id", who.frontend_session_id)):
         if value is not None:
             answer[name] = value
@@ -102,7 +103,7 @@ async def _welcome(
     if warnings:
         answer["warnings"] = warnings
     if record is not None:
-        answer["database"] = described(await installation.tenants.get(record))
+        answer["database"] = await described(installation, record)
     if account.kind == "individual":
         answer["account"] = _described_account(account)
     return answer
@@ -122,18 +123,13 @@ def _described_account(account: Account) -> dict[str, Any]:
     return told | {name: value for name, value in further.items() if value is not None}
 
 
-def described(tenant: Tenant) -> dict[str, Any]:
+async def described(installation: Installation, record: DatabaseRecord) -> dict[str, Any]:
     """A database as logins and lists tell of it."""
-    record = tenant.record
     return {
         "id": record.id, "name": record.name, "description": record.description, "item_id_type": record.item_id_type,
-        "user_id_type": record.user_id_type, "session_id_type": record.session_id_type, "status": status(tenant),
+        "user_id_type": record.user_id_type, "session_id_type": record.session_id_type,
+        "status": "ready" if await installation.tenants.ready(record) else "pending",
     }
-
-
-def status(tenant: Tenant) -> str:
-    """``ready`` once a run is published."""
-    return "ready" if tenant.ready else "pending"
 
 
 DATABASE = s.obj({

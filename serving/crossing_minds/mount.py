@@ -43,6 +43,8 @@ class Mount:
             return Dialect(router, installation, metrics, own.settings)
 
         self._make = make
+        if own.layout.control.exists():
+            self._dialect = make()  # tasks may wait since an earlier start
 
     async def stop(self) -> None:
         """Close every database and the control journal."""
@@ -51,10 +53,9 @@ class Mount:
             self._dialect = None
 
     async def tick(self) -> None:
-        """Follow the journals of the open databases also while nobody asks."""
+        """Work that no request waits for."""
         if self._dialect is not None:
-            for tenant in self._dialect.installation.tenants.opened():
-                tenant.live.view()
+            await self._dialect.installation.tick()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._dialect is None:

@@ -89,6 +89,19 @@ class Tenants:
         """Every open tenant."""
         return [tenant for tenant, _ in self._open.values()]
 
+    async def ready(self, record: DatabaseRecord) -> bool:
+        """Whether a run of a database is published; opens nothing that is not open."""
+        known = self._open.get(record.id)
+        if known is not None:
+            return known[0].ready
+        if record.workspace == self._own.layout.workspace:
+            return self._own.live.view() is not None
+        return await asyncio.to_thread(_published, Layout(self._own.layout.home, record.workspace))
+
+    def is_own(self, record: DatabaseRecord) -> bool:
+        """Whether a database is the workspace that the endpoint itself serves."""
+        return record.workspace == self._own.layout.workspace
+
     async def close(self, database_id: str) -> None:
         """Commit what waits and close a database, unless it is the endpoint's own."""
         known = self._open.pop(database_id, None)
@@ -109,6 +122,11 @@ class Tenants:
         settings, journal, live = await asyncio.to_thread(_opened, layout)
         commit = GroupCommit(journal, settings.serving.commit_interval_ms, self._observe)
         return Workshop(layout, settings, journal, live, commit)
+
+
+def _published(layout: Layout) -> bool:
+    with Journal.open(layout, load_settings(layout)) as journal:
+        return journal.pointer() is not None
 
 
 def _opened(layout: Layout) -> tuple[Settings, Journal, Live]:

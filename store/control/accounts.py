@@ -90,6 +90,14 @@ def delete(connection: Connection, kind: AccountKind, name: str, at: datetime) -
     connection.execute(update(table).where(table.c.id == found.id).values(deleted_at=at))
 
 
+def extend(connection: Connection, account_id: str, database_id: str) -> None:
+    """Let an account that is limited to named databases use one more, inside a write transaction."""
+    limits = connection.scalar(select(table.c.limits).where(table.c.id == account_id))
+    if limits is not None:
+        longer = json.dumps(sorted({*json.loads(limits), database_id}))
+        connection.execute(update(table).where(table.c.id == account_id).values(limits=longer))
+
+
 def proof(connection: Connection, kind: AccountKind, name: str) -> Proof:
     """What to compare a secret with. An unknown name gives a proof that never holds and takes as long."""
     found = connection.execute(_in_force(kind, name.strip().lower() if kind == "individual" else name)).one_or_none()

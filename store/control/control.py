@@ -91,11 +91,17 @@ class Control:
 
     # Databases
 
-    def create_database(self, new: NewDatabase) -> DatabaseRecord:
-        """Make a database. Raises UsageError, and DuplicatedName for a name that is taken."""
+    def create_database(self, new: NewDatabase, by: str | None = None) -> DatabaseRecord:
+        """Make a database; the account ``by`` may use it, whatever its limits.
+
+        Raises UsageError, and DuplicatedName for a name that is taken.
+        """
         with self._database.writing() as connection:
             _changed(connection)
-            return databases.create(connection, new, self.clock())
+            made = databases.create(connection, new, self.clock())
+            if by is not None:
+                accounts.extend(connection, by, made.id)
+        return made
 
     def change_database(self, database_id: str, description: str, metadata: dict[str, Any] | None) -> None:
         """Replace description and metadata. Raises NotFound."""

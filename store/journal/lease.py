@@ -34,9 +34,14 @@ class Process:
     started: str
 
 
+def process_of(pid: int) -> Process:
+    """A process of this machine by its number."""
+    return Process(socket.gethostname(), _place(), pid, _started(pid))
+
+
 def this_process() -> Process:
     """The process that runs this."""
-    return Process(socket.gethostname(), _place(), os.getpid(), _started(os.getpid()))
+    return process_of(os.getpid())
 
 
 def _place() -> str:
