@@ -1,4 +1,4 @@
-"""The nightly run as prose: drain, ingest, build, check, train, precompute, publish, prune.
+"""The nightly run as prose: drain, ingest, build, check, train, precompute, materialize, publish, prune.
 
 No Prefect here; ``flows.nightly`` wraps each step.
 """
@@ -19,16 +19,20 @@ from flows.stages.build import build
 from flows.stages.check import check
 from flows.stages.churn import train_churn
 from flows.stages.cutoff import Cut
+from flows.stages.documents import registered_types
 from flows.stages.drain import DrainReport, drain
 from flows.stages.ingest import IngestReport, ingest
+from flows.stages.materialize import materialize
 from flows.stages.precompute import precompute
 from flows.stages.publish import PreviousRun
 from flows.stages.recommend import train
+from flows.stages.scenario_evaluation import evaluate_scenarios
 from flows.stages.scenario_files import apply_files
 from flows.stages.stage import stage_run
 from flows.stopwatch import Lap, Stopwatch
 from store import inbox, runs
 from store.faults import storage_border
+from store.pack.build import build_pack
 from store.workbench import open_workbench
 
 T = TypeVar("T")
@@ -148,7 +152,9 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
 
 
 def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, watch: Stopwatch, step: Step) -> None:
-    """Build, check, train, precompute and stage one run."""
+    """Build, check, train, precompute, materialize and stage one run."""
+    for fault in cut.documents.unreadable:
+        desk.progress.step("scenarios", 0, 0, f"left out: {fault}")
     settings, progress, as_of = desk.settings, desk.progress, cut.as_of
     target = runs.stage(desk.layout, outcome.run_id)
     with open_workbench(desk.layout, settings, outcome.run_id) as con:
@@ -170,21 +176,39 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
             )
             lap.rows = outcome.tables["profile_features"]
         with watch.lap("train recommenders") as lap:
-            recommended = step("train recommenders", lambda: train(con, target, settings, as_of, previous, progress))
+            named = cut.documents.algorithms
+            recommended = step(
+                "train recommenders", lambda: train(con, target, settings, as_of, previous, progress, named)
+            )
             lap.rows = outcome.tables["events"]
         with watch.lap("train churn") as lap:
             churn = step("train churn", lambda: train_churn(con, target, settings, as_of, previous, progress))
             lap.rows = outcome.tables["profiles"]
         with watch.lap("precompute") as lap:
-            step("precompute", lambda: precompute(con, target, recommended, settings, progress))
+            step("precompute", lambda: precompute(con, target, recommended, settings, progress, named))
             lap.rows = outcome.tables["profiles"]
         outcome.jobs = [*recommended.jobs, *churn.jobs]
         outcome.evaluation = [*recommended.evaluation, *churn.evaluation]
         with watch.lap("export") as lap:
             tables, months = step("export", lambda: publish.export(con, target, outcome, churn, previous, progress))
             lap.rows = sum(table.rows for table in tables)
+        types = cut.documents.declared_types(desk.definitions.value_types("items"), registered_types(con))
+    with watch.lap("pack") as lap:
+        spill = desk.layout.scratch / f"{outcome.run_id}.pack"
+        step("pack", lambda: build_pack(target, settings, spill, progress, types))
+        lap.rows = outcome.tables["profiles"]
+    with watch.lap("materialize") as lap:
+        made = step("materialize", lambda: materialize(target, cut.documents, settings, progress))
+        lap.rows = made.rows
+    with watch.lap("evaluate scenarios") as lap:
+        judged = step(
+            "evaluate scenarios",
+            lambda: evaluate_scenarios(target, made.row_sets, recommended.window, as_of, settings, progress),
+        )
+        lap.rows = judged.rows
+    tables += [*made.tables, judged]
     with watch.lap("stage"):
-        step("stage", lambda: stage_run(desk, target, cut, outcome, tables, months, checked, previous))
+        step("stage", lambda: stage_run(desk, target, cut, outcome, tables, months, checked, previous, made))
 
 
 def bordered(step: Step, folder: Path) -> Step:

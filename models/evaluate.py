@@ -32,12 +32,19 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """How one model did in one mode: its metrics, and the headline value of every judged profile (to pair)."""
+    """How one model did in one mode: its metrics, and the headline value of every judged profile (to pair).
+
+    ``subjects`` int64 (b,): the profiles judged; ``lists`` int32 (b, k), padded with -1: what each was given;
+    ``relevant``: CSR (b, n_items), what each met next.
+    """
 
     model: str
     mode: Mode
     metrics: tuple[Metric, ...]
     headline: NDArray[np.float64]
+    subjects: NDArray[np.int64]
+    lists: NDArray[np.int32]
+    relevant: csr_matrix
 
     def __getitem__(self, name: str) -> Metric:
         return next(metric for metric in self.metrics if metric.name == name)
@@ -87,33 +94,35 @@ def time_split(
     return Split(train, relevant, subjects)
 
 
-def judge(model: Recommender, split: Split, mode: Mode, *, threads: int = 1) -> Judgement:
-    """Rank all known items for every subject and score the lists.
+def judge(model: Recommender, split: Split, mode: Mode, *, depth: int = 0, threads: int = 1) -> Judgement:
+    """Rank all known items for every subject and score the lists; ``depth``: how long they are at least.
 
     ``new``: items excluded by the past are left out and do not count as relevant; ``repeat``: nothing is left out.
     Raises ``FloatingPointError`` when the model gives a score that is not finite.
     """
     history = split.train.matrix()[split.subjects]
-    relevant = split.relevant[split.subjects]
+    relevant, subjects = split.relevant[split.subjects], split.subjects
     exclude = None
     if mode == "new":
         exclude = split.train.excluded()[split.subjects]
         relevant = _without(relevant, exclude)
         some = np.diff(relevant.indptr) > 0
-        history, relevant, exclude = history[some], relevant[some], exclude[some]
-    deepest = max(*RECALL_AT, *NDCG_AT)
+        history, relevant, exclude, subjects = history[some], relevant[some], exclude[some], subjects[some]
+    deepest = max(*RECALL_AT, *NDCG_AT, depth)
     items, _ = model.recommend(history, deepest, exclude=exclude, allowed=split.known, threads=threads)
-    return _score_lists(model.name, mode, items, relevant, int(split.known.sum()))
+    return _score_lists(model.name, mode, subjects, items, relevant, int(split.known.sum()))
 
 
-def _score_lists(name: str, mode: Mode, items: NDArray[np.int32], relevant: csr_matrix, catalogue: int) -> Judgement:
+def _score_lists(
+    name: str, mode: Mode, subjects: NDArray[np.int64], items: NDArray[np.int32], relevant: csr_matrix, catalogue: int
+) -> Judgement:
     hit = metrics.hits(items, relevant)
     number = np.diff(relevant.indptr)
     by_name = {f"ndcg@{k}": metrics.ndcg(hit, number, k) for k in NDCG_AT}
     by_name |= {f"recall@{k}": metrics.recall(hit, number, k) for k in RECALL_AT}
     found = [Metric(metric, *metrics.mean(values), len(values)) for metric, values in by_name.items()]
     found.append(Metric("coverage@10", metrics.coverage(items, 10, catalogue), None, len(items)))
-    return Judgement(name, mode, tuple(found), by_name[HEADLINE])
+    return Judgement(name, mode, tuple(found), by_name[HEADLINE], subjects, items, relevant)
 
 
 def _without(relevant: csr_matrix, excluded: csr_matrix) -> csr_matrix:

@@ -25,7 +25,7 @@ def export_table(con: duckdb.DuckDBPyConnection, name: str, target: Path) -> Pub
     path = target / "tables" / f"{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     con.execute(f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {text_literal(str(path))} ({_FORMAT})")
-    return _published(name, target, (path,))
+    return published(name, target, (path,))
 
 
 def export_events(
@@ -59,7 +59,7 @@ def export_events(
     if not months:
         empty = text_literal(str(folder / "none.parquet"))
         con.execute(f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {empty} ({_FORMAT})")
-    return _published("events", target, sorted(folder.glob("*.parquet"))), dict(months)
+    return published("events", target, sorted(folder.glob("*.parquet"))), dict(months)
 
 
 def check_table(folder: Path, published: PublishedTable) -> None:
@@ -78,7 +78,8 @@ def check_table(folder: Path, published: PublishedTable) -> None:
         raise VerificationFailed(f"table {published.name} has {rows} rows, the manifest says {published.rows}")
 
 
-def _published(name: str, target: Path, paths: Iterable[Path]) -> PublishedTable:
+def published(name: str, target: Path, paths: Iterable[Path]) -> PublishedTable:
+    """Make the files of a table durable and count and digest them."""
     paths = tuple(paths)
     for path in paths:
         disk.sync_file(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ class Cut:
 
     identity: Identity
     events_before: int
-    documents: RunDocuments = RunDocuments()
+    documents: RunDocuments = field(default_factory=RunDocuments)
 
     @property
     def as_of(self) -> datetime:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,14 +39,18 @@ class Precomputed:
 
 
 def precompute(
-    con: duckdb.DuckDBPyConnection, target: Path, outcome: RecommendOutcome, settings: Settings, progress: Progress
+    con: duckdb.DuckDBPyConnection, target: Path, outcome: RecommendOutcome, settings: Settings, progress: Progress,
+    named: Collection[str] = (),
 ) -> Precomputed:
     """Create tables ``recommendation_lists`` and ``item_neighbour_lists`` and, in ``target/pack``, the same as arrays.
 
     ``lists_items.npy`` int32 (profiles, candidates), ``lists_scores.npy`` float32, ``neighbours_items.npy``,
     ``neighbours_scores.npy`` (items, neighbours), items padded with -1, and ``popularity.npy`` int32 (items), best
-    first. Inactive and stop-listed items are in no list, nor what an event of the profile excludes. Every profile has a
-    list, also one that no model learned from: made of its history, or of popularity when it has none.
+    first. Of every further recommender the same without scores, as ``lists.<model>_items.npy`` and
+    ``neighbours.<model>_items.npy``; of a serving model that gives no neighbours these too, when it is ``named``.
+    ``algorithms.json`` names them all, the preferred one first. Inactive and stop-listed items are in no list, nor what
+    an event of the profile excludes. Every profile has a list, also one that no model learned from: made of its
+    history, or of popularity when it has none.
     """
     pack = target / "pack"
     pack.mkdir(parents=True, exist_ok=True)
@@ -54,6 +59,7 @@ def precompute(
         allowed = _allowed(con, settings, len(outcome.item_ids))
         profiles, cold = _write_lists(con, pack, outcome, settings, allowed, progress)
         related = _write_neighbours(con, pack, outcome, settings, allowed, progress)
+        _write_further(pack, outcome, settings, allowed, progress, named)
     return Precomputed(profiles, cold, len(outcome.item_ids), related)
 
 
@@ -164,6 +170,40 @@ def _write_neighbours(
     return int((items[:, 0] >= 0).sum()) if k else 0
 
 
+def _write_further(
+    pack: Path, outcome: RecommendOutcome, settings: Settings, allowed: NDArray[np.bool_], progress: Progress,
+    named: Collection[str],
+) -> None:
+    """Lists of the further recommenders; a cold profile has popularity in each of them."""
+    wanted, interactions = settings.recommendations, outcome.interactions
+    history = interactions.matrix()
+    excluded = None if wanted.recommend_interacted_items else interactions.excluded()
+    cold = np.diff(interactions.indptr) == 0
+    own = (outcome.serving,) if outcome.serving.name in named else ()
+    related = [model for model in (*own, *outcome.further) if model.name != outcome.neighbours.name]
+    served = np.load(pack / "lists_items.npy", mmap_mode="r", allow_pickle=False)
+    for model in outcome.further:
+        with _array(pack / f"lists.{model.name}_items.npy", served.shape, np.int32) as items:
+            for start in range(0, len(served), BLOCK):
+                progress.step(f"precompute lists of {model.name}", start, len(served))
+                rows = np.arange(start, min(start + BLOCK, len(served)))
+                items[rows] = served[rows]
+                warm = rows[~cold[rows]]
+                items[warm], _ = model.recommend(
+                    history[warm], wanted.candidates, exclude=None if excluded is None else excluded[warm],
+                    allowed=allowed, threads=settings.pipeline.threads,
+                )
+    for model in related:
+        progress.step(f"precompute neighbours of {model.name}", 0, len(allowed))
+        near, _ = model.neighbours(wanted.neighbours, allowed=allowed, threads=settings.pipeline.threads)
+        np.save(pack / f"neighbours.{model.name}_items.npy", near, allow_pickle=False)
+    names = {
+        "lists": [outcome.serving.name, *(model.name for model in outcome.further)],
+        "neighbours": [outcome.neighbours.name, *(model.name for model in related)],
+    }
+    (pack / "algorithms.json").write_text(json.dumps(names, sort_keys=True, indent=1) + "\n")
+
+
 def _as_lists(items: Ints, scores: Floats, ids: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Rows padded with -1 as Arrow lists of ids and of scores."""
     found = items >= 0
@@ -184,7 +224,7 @@ def _append(con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, pa.Arr
 
 
 @contextmanager
-def _array(path: Path, shape: tuple[int, int], dtype: Any) -> Iterator[NDArray[Any]]:
+def _array(path: Path, shape: tuple[int, ...], dtype: Any) -> Iterator[NDArray[Any]]:
     """A new ``.npy`` file to be filled through memory and flushed at the end."""
     mapped = create_array(path, shape, dtype)
     yield mapped

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # The ledger's tables are copied from the warehouse; the rest is on the workbench.
 LEDGER = ("file_loads", "quarantine")
+# Made from the serving pack, after the others were exported.
+FROM_PACK = ("scenario_rows", "scenario_tables", "scenario_evaluation")
 COMPLETE = ("published", "kept")
 
 
@@ -78,13 +80,16 @@ def unchanged(desk: Desk, identity: Identity, events_before: int) -> str | None:
 
 
 def _same(manifest: Manifest, identity: Identity, events_before: int) -> bool:
-    """Whether a run was made from the same data, definitions, code and seed; cut-offs may differ when no event lies
-    between them.
+    """Whether a run was made from the same data, definitions, documents, code and seed; cut-offs may differ when no
+    event lies between them.
     """
     old = manifest.identity
     return manifest.notes.get("events_before") == events_before and (
-        (old.warehouse_digest, old.definitions_digest, old.code_version, old.seed)
-        == (identity.warehouse_digest, identity.definitions_digest, identity.code_version, identity.seed)
+        (old.warehouse_digest, old.definitions_digest, old.documents_digest, old.code_version, old.seed)
+        == (
+            identity.warehouse_digest, identity.definitions_digest, identity.documents_digest, identity.code_version,
+            identity.seed,
+        )
     )
 
 
@@ -127,7 +132,7 @@ def export(
     previous: PreviousRun | None,
     progress: Progress,
 ) -> tuple[list[PublishedTable], dict[str, str]]:
-    """Write every published table to Parquet under ``target``.
+    """Write every published table to Parquet under ``target``, but those of the materialized scenarios.
 
     Returns them and the content digest of each month of events.
     """
@@ -139,14 +144,15 @@ def export(
         con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM warehouse.{name}")
     tables: list[PublishedTable] = []
     months: dict[str, str] = {}
-    for number, table in enumerate(TABLES):
-        progress.step("export", number, len(TABLES), table.name)
+    wanted = [table for table in TABLES if table.name not in FROM_PACK]
+    for number, table in enumerate(wanted):
+        progress.step("export", number, len(wanted), table.name)
         if table.name == "events":
             published, months = export_events(con, target, (previous.folder, previous.manifest) if previous else None)
         else:
             published = export_table(con, table.name, target)
         tables.append(published)
-    progress.step("export", len(TABLES), len(TABLES))
+    progress.step("export", len(wanted), len(wanted))
     return tables, months
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +11,12 @@ from typing import Any, Protocol
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from contracts.errors import NightloomError
 from contracts.progress import Progress
 from contracts.settings import Settings
-from models.evaluate import HEADLINE, MODES, Judgement, Mode, judge, time_split
+from models.evaluate import HEADLINE, MODES, Judgement, Mode, Split, judge, time_split
 from models.interactions import Interactions
 from models.items import Items
 from models.recommenders.carried import Carried
@@ -25,7 +26,8 @@ from models.selection import BASELINE, Verdict, choose
 from store.models import carry_model, load_recommender, save_recommender
 from transforms import interactions as source
 
-CANDIDATES = ("popular", "neighbours", "ease", "als", "content")
+NEIGHBOURING = "neighbours"
+CANDIDATES = ("popular", NEIGHBOURING, "ease", "als", "content")
 SERVED, NEIGHBOURS, CONTENT = "recommender", "item_neighbours", "content"
 """Folders under ``models/`` of a run, by what the model in them is for."""
 
@@ -47,7 +49,8 @@ class RecommendOutcome:
     ``interactions`` are the histories of all profiles, to make lists of; ``learned_from`` those of the profiles that
     the models learned from, which alone decide what is popular.
     ``serving`` orders the lists, ``neighbours`` the item neighbours, ``content`` the neighbours of items the other
-    knows none of.
+    knows none of. ``further`` are the other recommenders that were asked for by name, the best first. ``window`` is
+    what rules can be judged on, None when no model was.
     """
 
     interactions: Interactions
@@ -58,6 +61,28 @@ class RecommendOutcome:
     content: Recommender
     evaluation: list[dict[str, Any]]
     jobs: list[dict[str, Any]]
+    further: tuple[Recommender, ...] = ()
+    window: Window | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """What profiles met from ``start`` on, beside what recommenders, fitted on the time before, gave them.
+
+    ``subjects`` int64 (b,) by profile_index; ``lists`` int32 (b, candidates) by recommender: the chosen one and those
+    that are named; ``relevant`` CSR (b, n_items); ``known`` bool (n_items,): items met before; ``popular`` int32:
+    these, best first; ``latest`` int32 (b,): the item that each subject met last before; ``neighbours`` int32
+    (n_items, k), padded with -1, by recommender.
+    """
+
+    start: datetime
+    subjects: NDArray[np.int64]
+    lists: Mapping[str, NDArray[np.int32]]
+    relevant: csr_matrix
+    known: NDArray[np.bool_]
+    popular: NDArray[np.int32]
+    latest: NDArray[np.int32]
+    neighbours: Mapping[str, NDArray[np.int32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +98,7 @@ class _Trial:
     errors: dict[str, str]
     chosen: str | None
     content: Recommender | None = None
+    window: Window | None = None
 
 
 def train(
@@ -82,8 +108,10 @@ def train(
     as_of: datetime,
     previous: PreviousRun | None,
     progress: Progress,
+    named: Collection[str] = (),
 ) -> RecommendOutcome:
     """Create ``interactions`` and ``popularity`` on the workbench, train, and save models under ``target/models``.
+    Recommenders that are ``named`` are fitted also when another one serves.
 
     ``con`` has tables profiles, items and view events as of ``as_of`` and, from the check stage, quarantined_profiles.
     Nothing is learned from, or judged on, the profiles of ``recommender_exclusions``, which is created here as well.
@@ -106,7 +134,7 @@ def train(
     shortage = _shortage(int(trained.sum()), interactions, settings)
     trial = _Trial(None, {}, {}, {}, None)
     if not shortage:
-        trial = _try_all(con, settings, trained, items, progress)
+        trial = _try_all(con, settings, trained, items, progress, named)
     progress.step("train recommenders", len(CANDIDATES) + 1, len(CANDIDATES) + 2, trial.chosen or "carried")
     if trial.content is None:
         content = _make("content", settings).fit(interactions, items, threads=threads)
@@ -118,6 +146,7 @@ def train(
         trial, shortage, settings, interactions, items, item_ids, previous, target, about, content
     )
     neighbours = _neighbour_source(serving, settings, interactions, items, item_ids, target, about)
+    further, faults = _further(named, serving, trial, shortage, settings, interactions, items, content)
     progress.step("train recommenders", len(CANDIDATES) + 2, len(CANDIDATES) + 2, serving.name)
     status = "Skipped" if shortage else "Failed" if reason else "Completed"
     job = {
@@ -126,10 +155,35 @@ def train(
         "status": status,
         "trained_by_run": trained_by,
         "reason": reason,
-        "details": _details(trial, trained, source.read_exclusions(con), interactions, serving, settings),
+        "details": _details(trial, trained, source.read_exclusions(con), interactions, serving, settings, faults),
     }
     evaluation = _rows(trial, serving.name if trained_by == target.name else "", as_of)
-    return RecommendOutcome(histories, interactions, item_ids, serving, neighbours, content, evaluation, [job])
+    return RecommendOutcome(
+        histories, interactions, item_ids, serving, neighbours, content, evaluation, [job], further, trial.window
+    )
+
+
+def _further(
+    named: Collection[str], serving: Recommender, trial: _Trial, shortage: str, settings: Settings,
+    interactions: Interactions, items: Items, content: Recommender,
+) -> tuple[tuple[Recommender, ...], dict[str, str]]:
+    """The recommenders that are named and do not serve, the best first, and what went wrong with others. Without
+    enough to learn from only those that learn nothing of profiles.
+    """
+    wanted = [name for name in CANDIDATES if name in named and name != serving.name and name not in trial.errors]
+    wanted = [name for name in wanted if not shortage or name in (BASELINE, CONTENT)]
+    wanted.sort(key=lambda name: -trial.verdicts[name].value if name in trial.verdicts else 0.0)
+    fitted: list[Recommender] = []
+    faults = {}
+    for name in wanted:
+        try:
+            model = content
+            if name != CONTENT:
+                model = _make(name, settings).fit(interactions, items, threads=settings.pipeline.threads)
+            fitted.append(model)
+        except Exception as error:  # one model's fault, of whatever library, must not end the night
+            faults[name] = f"{type(error).__name__}: {error}"
+    return tuple(fitted), faults
 
 
 def _learned_from(columns: source.Columns, trained: NDArray[np.bool_], n_items: int) -> Interactions:
@@ -161,7 +215,8 @@ def _make(name: str, settings: Settings) -> Recommender:
 
 
 def _try_all(
-    con: duckdb.DuckDBPyConnection, settings: Settings, trained: NDArray[np.bool_], items: Items, progress: Progress
+    con: duckdb.DuckDBPyConnection, settings: Settings, trained: NDArray[np.bool_], items: Items, progress: Progress,
+    named: Collection[str],
 ) -> _Trial:
     """Fit every candidate as of the cut, judge it on the window after it, and choose."""
     wanted = settings.recommendations
@@ -170,6 +225,8 @@ def _try_all(
     past = _learned_from(source.read_interactions(con, wanted, cut), trained, len(items))
     after = source.read_window(con, cut)
     split = time_split(past, after["profile_index"], after["item_index"])
+    judged: Mode = "repeat" if wanted.recommend_interacted_items else "new"
+    near: dict[str, NDArray[np.int32]] = {}
     judgements: dict[tuple[str, Mode], Judgement] = {}
     errors: dict[str, str] = {}
     content: Recommender | None = None
@@ -178,12 +235,39 @@ def _try_all(
         try:
             model = _make(name, settings).fit(split.train, items, threads=settings.pipeline.threads)
             content = model if name == CONTENT else content
-            judgements |= {(name, mode): judge(model, split, mode, threads=settings.pipeline.threads) for mode in MODES}
+            judgements |= {
+                (name, mode): judge(model, split, mode, depth=wanted.candidates, threads=settings.pipeline.threads)
+                for mode in MODES
+            }
+            if model.additive or name == NEIGHBOURING or name in named:
+                near[name], _ = model.neighbours(
+                    wanted.neighbours, allowed=split.known, threads=settings.pipeline.threads
+                )
         except Exception as error:  # one model's fault, of whatever library, must not end the night
             errors[name] = f"{type(error).__name__}: {error}"
-    judged: Mode = "repeat" if wanted.recommend_interacted_items else "new"
     chosen, verdicts = choose({name: one for (name, of), one in judgements.items() if of == judged}, CANDIDATES)
-    return _Trial(cut, judgements, verdicts, errors, chosen, content)
+    window = None
+    if chosen is not None:
+        kept = [one for (name, of), one in judgements.items() if of == judged and (name == chosen or name in named)]
+        window = _window(cut, split, kept, wanted.candidates, near)
+    return _Trial(cut, judgements, verdicts, errors, chosen, content, window)
+
+
+def _window(
+    cut: datetime, split: Split, judgements: Sequence[Judgement], candidates: int,
+    neighbours: Mapping[str, NDArray[np.int32]],
+) -> Window:
+    """What the rules of scenarios are judged on: lists of the judgements, which are of the same profiles."""
+    train, subjects = split.train, judgements[0].subjects
+    popular = train.popularity_order()
+    # Of the items of one day the last in order counts; every judged profile has one.
+    profile = np.repeat(np.arange(train.n_profiles), np.diff(train.indptr))
+    order = np.lexsort((train.indices, train.last_day, profile))
+    latest = train.indices[order[train.indptr[subjects + 1] - 1]]
+    lists = {one.model: np.ascontiguousarray(one.lists[:, :candidates]) for one in judgements}
+    return Window(
+        cut, subjects, lists, judgements[0].relevant, split.known, popular[split.known[popular]], latest, neighbours
+    )
 
 
 def _serve(
@@ -249,7 +333,7 @@ def _neighbour_source(
     """
     if serving.additive:
         return serving
-    model = _make("neighbours", settings).fit(interactions, items, threads=settings.pipeline.threads)
+    model = _make(NEIGHBOURING, settings).fit(interactions, items, threads=settings.pipeline.threads)
     save_recommender(target / "models" / NEIGHBOURS, model, item_ids, dict(about))
     return model
 
@@ -261,6 +345,7 @@ def _details(
     interactions: Interactions,
     serving: Recommender,
     settings: Settings,
+    faults: Mapping[str, str],
 ) -> dict[str, Any]:
     """What decided, as JSON; nothing in it depends on time or threads."""
     gates = {
@@ -284,7 +369,7 @@ def _details(
         "excluded_profiles": dict(excluded),
         "mode": "repeat" if settings.recommendations.recommend_interacted_items else "new",
         "gates": gates,
-        "errors": trial.errors,
+        "errors": {**trial.errors, **faults},
         "configuration": known,
     }
 

@@ -1,4 +1,4 @@
-"""The stage before publishing: serving pack, report and manifest of a run whose tables are written."""
+"""The stage before publishing: report and manifest of a run whose tables and serving pack are written."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from contracts.published import Manifest, PublishedTable
 from flows.stages.check import CheckOutcome
 from flows.stages.cutoff import Cut
+from flows.stages.materialize import Materialized
 from flows.stages.publish import PreviousRun
 from flows.stages.report import ReportFacts, report
 from store import runs
-from store.pack.build import build_pack
 
 if TYPE_CHECKING:
     from flows.desk import Desk
@@ -27,11 +27,9 @@ def stage_run(
     months: dict[str, str],
     checked: CheckOutcome,
     previous: PreviousRun | None,
+    made: Materialized,
 ) -> Manifest:
-    """Build the serving pack, write the nightly report, then the manifest that digests everything; returns the
-    manifest.
-    """
-    build_pack(target, desk.settings, desk.layout.scratch / f"{outcome.run_id}.pack", desk.progress)
+    """Write the nightly report, then the manifest that digests everything; returns the manifest."""
     report(target, ReportFacts(
         run_id=outcome.run_id,
         as_of=cut.as_of,
@@ -43,5 +41,8 @@ def stage_run(
     models = {
         job["algorithm"]: {key: job[key] for key in ("model", "status", "trained_by_run")} for job in outcome.jobs
     }
-    notes = {"event_months": months, "events_before": cut.events_before, "rows": outcome.tables}
+    notes = {
+        "event_months": months, "events_before": cut.events_before, "rows": outcome.tables,
+        "materialized": [one.as_dict() for one in made.index],
+    }
     return runs.write_manifest(target, outcome.run_id, desk.started, cut.identity, tables, models, notes)

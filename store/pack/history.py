@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from scenarios.history import History
 from store.pack.arrays import create_array, flush, save_array
 
 RATING = "rating"
@@ -90,3 +93,22 @@ def write_history(con: duckdb.DuckDBPyConnection, folder: Path, profiles: int) -
 def _batches(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
     reader: Any = con.execute(query).to_arrow_reader(BATCH)
     yield from reader
+
+
+def history_before(con: duckdb.DuckDBPyConnection, profiles: NDArray[np.int64], before: datetime) -> History:
+    """What some profiles (by profile_index, in that order) had met before a time: as ``write_history`` writes it, of
+    events before it only. ``con`` has the same relations.
+    """
+    con.register("asked", pa.table({"profile_index": profiles, "place": np.arange(len(profiles))}))
+    found = con.execute(
+        "SELECT DISTINCT asked.place, items.item_index, events.event_type FROM events "
+        "JOIN profiles USING (profile_id) JOIN items USING (item_id) JOIN asked USING (profile_index) "
+        "WHERE events.created_at < $before ORDER BY ALL", {"before": before},
+    ).to_arrow_table()
+    con.unregister("asked")
+    kinds = found.column(2).combine_chunks().dictionary_encode()
+    counts = np.bincount(found.column(0).to_numpy(), minlength=len(profiles))
+    return History(
+        np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]), found.column(1).to_numpy().astype(np.int32),
+        kinds.indices.to_numpy().astype(np.uint16), tuple(kinds.dictionary.to_pylist()),
+    )

@@ -20,25 +20,27 @@ NARROW = 65_535
 
 @dataclass(frozen=True, slots=True)
 class RowIndex:
-    """What ``rows/<number>`` holds. ``tables`` are the names under which a lookup may ask for it, the first is the one
-    that analysts see.
+    """What ``rows/<number>`` holds. ``name`` is what analysts see; ``tables`` are the names under which a lookup may
+    ask for it, none for what a case and the default scenario give together.
     """
 
     number: int
     reco_type: str
     digest: str
+    name: str
     tables: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """As it stands in ``pack.json``."""
         return {
-            "number": self.number, "reco_type": self.reco_type, "digest": self.digest, "tables": list(self.tables)
+            "number": self.number, "reco_type": self.reco_type, "digest": self.digest, "name": self.name,
+            "tables": list(self.tables),
         }
 
     @classmethod
     def of(cls, facts: dict[str, Any]) -> RowIndex:
         """From ``pack.json``."""
-        return cls(facts["number"], facts["reco_type"], facts["digest"], tuple(facts["tables"]))
+        return cls(facts["number"], facts["reco_type"], facts["digest"], facts["name"], tuple(facts["tables"]))
 
 
 class RowsWriter:

@@ -97,7 +97,8 @@ def test_nobody_came_back() -> None:
 def judgement(name: str, values: list[float], mode: Mode = "new") -> Judgement:
     array = np.array(values)
     value = float(array.mean()) if values else 0.0
-    return Judgement(name, mode, (Metric(HEADLINE, value, 0.0, len(values)),), array)
+    nobody = np.empty(0, np.int64), np.empty((0, 0), np.int32), csr_matrix((0, 0))
+    return Judgement(name, mode, (Metric(HEADLINE, value, 0.0, len(values)),), array, *nobody)
 
 
 def test_the_best_that_passes_serves() -> None:

@@ -227,7 +227,7 @@ def test_rows_are_read_back_and_say_where_they_end(tmp_path: Path, folder: Path)
         writer = RowsWriter(copied / "pack", number, 3, 4, items)
         writer.put(1, np.array([[items - 1, 2, 3, 4], [5, -1, -1, -1]], np.int32), np.array([200, 1], np.int32))
         writer.close()
-    index = [RowIndex(n, "profile_to_items", f"d{n}", (f"profile_to_items.{n}",)) for n in range(3)]
+    index = [RowIndex(n, "profile_to_items", f"d{n}", f"n{n}", (f"profile_to_items.{n}",)) for n in range(3)]
     write_row_index(copied / "pack", index)
     pack = ServingPack(copied / "pack")
     for number, items in enumerate((ITEMS, 65_535, 65_536)):
