@@ -25,18 +25,29 @@ def add_docs(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return get_swagger_ui_html(
-            openapi_url="openapi.json", title="nightloom", swagger_js_url="docs/swagger-ui-bundle.js",
-            swagger_css_url="docs/swagger-ui.css", swagger_favicon_url="docs/favicon-32x32.png",
-        )
+        return Response(page("openapi.json", "docs"), media_type="text/html")
 
     @app.get("/docs/{name}", include_in_schema=False)
     async def file(name: str) -> Response:
         if name not in FILES:
             return Response(status_code=404)
-        from swagger_ui_bundle import swagger_ui_path
+        return Response(installed_file(name), media_type=FILES[name])
 
-        return Response((swagger_ui_path / name).read_bytes(), media_type=FILES[name])
+
+def page(description_url: str, files_url: str) -> bytes:
+    """Swagger UI for the description at one address, with its files below another."""
+    return bytes(get_swagger_ui_html(
+        openapi_url=description_url, title="nightloom", swagger_js_url=f"{files_url}/swagger-ui-bundle.js",
+        swagger_css_url=f"{files_url}/swagger-ui.css", swagger_favicon_url=f"{files_url}/favicon-32x32.png",
+    ).body)
+
+
+def installed_file(name: str) -> bytes:
+    """One of ``FILES``, as it is installed."""
+    from swagger_ui_bundle import swagger_ui_path
+
+    content: bytes = (swagger_ui_path / name).read_bytes()
+    return content
 
 
 def description(app: FastAPI) -> dict[str, Any]:
@@ -47,17 +58,17 @@ def description(app: FastAPI) -> dict[str, Any]:
     bearer = {"type": "http", "scheme": "bearer", "description": "nl_<id>_<secret>"}
     document.setdefault("components", {})["securitySchemes"] = {"key": bearer}
     document["security"] = [{"key": []}]
-    plain: dict[str, Any] = _without_null(document)
+    plain: dict[str, Any] = without_null(document)
     return plain
 
 
-def _without_null(node: Any) -> Any:
-    """3.0 has no type null: what may be null is said by ``nullable``."""
+def without_null(node: Any) -> Any:
+    """A description without the type null. 3.0 has no type null: what may be null is said by ``nullable``."""
     if isinstance(node, list):
-        return [_without_null(part) for part in node]
+        return [without_null(part) for part in node]
     if not isinstance(node, dict):
         return node
-    changed = {name: _without_null(value) for name, value in node.items()}
+    changed = {name: without_null(value) for name, value in node.items()}
     choices = changed.get("anyOf")
     if isinstance(choices, list) and {"type": "null"} in choices:
         rest = [choice for choice in choices if choice != {"type": "null"}]

@@ -13,28 +13,32 @@ from serving.crossing_minds.auth import keep_to_own, own_ids
 from serving.crossing_minds.call import Answer, Call
 from serving.crossing_minds.cors import Cors
 from serving.crossing_minds.errors import (
-    ApiError,
     ForbiddenError,
-    JwtTokenExpired,
     MethodNotAllowed,
     NotFoundError,
     as_api_error,
     not_ready,
+    shortened,
 )
 from serving.crossing_minds.identifiers import NOUNS
 from serving.crossing_minds.installation import Installation
+from serving.crossing_minds.openapi import Documentation
+from serving.crossing_minds.rate import Rate
 from serving.crossing_minds.request import Gone, read_body, refuse_pickle
 from serving.crossing_minds.router import Place, Route, Router
 from serving.metrics import Metrics
 
 WELCOME = orjson.dumps("Welcome to the Crossing Minds API")
 OUT = {
+    "login": "logins by SAML are not offered",
     "accounts": "accounts and keys are made on the command line: nightloom accounts",
     "organizations": "accounts and keys are made on the command line: nightloom accounts",
 }
 METRIC = "crossing_minds"
 
 Headers = dict[bytes, bytes]
+Answered = tuple[int, bytes, bytes]  # status, body, media type
+NOTHING: Answered = (204, b"", b"")
 
 
 class Dialect:
@@ -46,6 +50,8 @@ class Dialect:
         self._metrics = metrics
         self._prefix = settings.serving.crossing_minds_path.rstrip("/")
         self._cors = Cors(settings.serving.cors_origins)
+        self._rate = Rate(settings.serving.rate_limit, installation.clock)
+        self._documentation = {prefix: Documentation(router.routes, prefix) for prefix in ("", self._prefix)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
@@ -55,16 +61,16 @@ class Dialect:
         try:
             found = self._router.find(self._path(scope))
             place = found[0] if found else None
-            status, body = await self._answer(scope, headers, receive, found, more)
+            answered = await self._answer(scope, headers, receive, found, more)
         except Gone:
             return
         except Exception as error:
             told = as_api_error(error, f"{scope['method']} {scope['path']}")
-            status, body = told.status, told.body()
+            answered = told.status, told.body(), JSON
             more = list(told.headers)
         more += self._cors.headers(headers, place.allow if place else b"GET, OPTIONS", scope["method"])
-        await _send(send, status, body, more)
-        self._metrics.request(METRIC, status, perf_counter() - began)
+        await _send(send, *answered, more)
+        self._metrics.request(METRIC, answered[0], perf_counter() - began)
 
     def _path(self, scope: Scope) -> str:
         """The path below the prefix, still percent-encoded."""
@@ -75,13 +81,13 @@ class Dialect:
     async def _answer(
         self, scope: Scope, headers: Headers, receive: Receive, found: tuple[Place, list[str]] | None,
         more: list[tuple[bytes, bytes]],
-    ) -> tuple[int, bytes]:
+    ) -> Answered:
         verb = scope["method"]
         if found is None:
             return self._unrouted(scope, verb)
         place, named = found
         if verb == "OPTIONS":
-            return 204, b""
+            return NOTHING
         route = place.verbs.get(verb)
         if route is None:
             raise MethodNotAllowed(verb)
@@ -103,6 +109,7 @@ class Dialect:
             else:
                 call.session = installation.tokens.of_header(headers.get(b"authorization"))
             installation.account(call.session)
+            self._rate.take(call.session.account_id)
             if not route.allows(call.session.role):
                 raise ForbiddenError("INCORRECT_ROLE", f"role {call.session.role} may not do this")
         if route.database:
@@ -115,17 +122,24 @@ class Dialect:
             _read_ids(call)
             keep_to_own(call)
 
-    def _unrouted(self, scope: Scope, verb: str) -> tuple[int, bytes]:
-        path = self._path(scope).strip("/").removeprefix("v1").strip("/")
-        if not path:
+    def _unrouted(self, scope: Scope, verb: str) -> Answered:
+        path = self._path(scope).strip("/")
+        path = "" if path == "v1" else path.removeprefix("v1/")
+        found = (JSON.decode(), WELCOME) if not path else self._documents(scope).find(path)
+        if found is not None:
             if verb == "OPTIONS":
-                return 204, b""
+                return NOTHING
             if verb != "GET":
                 raise MethodNotAllowed(verb)
-            return 200, WELCOME
+            return 200, found[1], found[0].encode()
         if path == "login/sso/saml/sp":
-            raise NotFoundError("SAML_NOT_FOUND", "resource", path)
-        raise NotFoundError("RESOURCE_NOT_FOUND", "resource", path, OUT.get(path.partition("/")[0], ""))
+            raise NotFoundError("SAML_NOT_FOUND", "resource", path, OUT["login"])
+        told = OUT.get(path.partition("/")[0], "") if not path.startswith("login") else ""
+        raise NotFoundError("RESOURCE_NOT_FOUND", "resource", shortened(path), told)
+
+    def _documents(self, scope: Scope) -> Documentation:
+        below = scope["path"] == self._prefix or scope["path"].startswith(f"{self._prefix}/")
+        return self._documentation[self._prefix if below else ""]
 
 
 def _query(scope: Scope) -> QueryParams:
@@ -140,19 +154,16 @@ def _read_ids(call: Call) -> None:
             call.params[name] = ids.read(noun, call.params[name], name)
 
 
-def encoded(answer: Answer) -> tuple[int, bytes]:
-    """Status and bytes of what a handler answered."""
+def encoded(answer: Answer) -> Answered:
+    """Status, bytes and media type of what a handler answered."""
     if answer is None:
-        return 204, b""
-    return 200, answer if isinstance(answer, bytes) else orjson.dumps(answer)
+        return NOTHING
+    return 200, answer if isinstance(answer, bytes) else orjson.dumps(answer), JSON
 
 
-async def _send(send: Send, status: int, body: bytes, more: list[tuple[bytes, bytes]]) -> None:
+async def _send(send: Send, status: int, body: bytes, kind: bytes, more: list[tuple[bytes, bytes]]) -> None:
     headers = more
     if status != 204:
-        headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(body)), *more]
+        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-__all__ = ["ApiError", "Dialect", "JwtTokenExpired", "encoded"]
