@@ -34,7 +34,7 @@ TABLES = {
                'category ' || (i % 12) AS item_category, 'Item number ' || i AS item_name,
                'Described at length' AS item_description, (i * 5 + 100)::BIGINT AS item_price,
                CASE WHEN i % 50 = 49 THEN 'inactive' ELSE 'active' END AS status,
-               '{"tags":["a","b"]}'::JSON AS properties,
+               $properties AS properties,
                TIMESTAMP '2026-01-01' AS created_at, TIMESTAMP '2026-01-01' AS updated_at
         FROM range($items) AS t(i) ORDER BY item_id""",
     "interactions": """
@@ -87,8 +87,10 @@ def write_run(
     seed: int = 0,
     settings: Settings | None = None,
     journal_seq: int = 0,
+    properties: str = """'{"tags":["a","b"]}'::JSON""",
 ) -> Path:
-    """Write a complete run under ``layout.runs``; returns its folder. Item 0 is the most popular.
+    """Write a complete run under ``layout.runs``; returns its folder. Item 0 is the most popular. ``properties``: SQL
+    of the properties of item ``i``.
 
     A tenth of the profiles is cold, a fiftieth of the items inactive and in no list, a fifth has no churn score.
     """
@@ -97,7 +99,9 @@ def write_run(
         (folder / part).mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as con:
         for name, query in TABLES.items():
-            text = query.replace("$profiles", str(profiles)).replace("$items", str(items))
+            text = query.replace("$profiles", str(profiles)).replace("$items", str(items)).replace(
+                "$properties", properties
+            )
             con.execute(f"CREATE TABLE {name} AS {text}")
             columns = ", ".join(column.name for column in TABLE_BY_NAME[name].columns)
             path = folder / "tables" / ("events/2026-10.parquet" if name == "events" else f"{name}.parquet")
