@@ -81,6 +81,8 @@ class HotPath:
         count = len(items)
         if not count or count < wanted.amount or items[-1] < 0:
             return None
+        if view.overlay.gone and not view.overlay.gone.isdisjoint(items):
+            return None
         head = b'{"profile_id":%b,' % answers.json_id(pack.profile_ids[row])
         about = answers.about(pack.models[pack.lists_model[row]], bool(pack.lists_cold[row]))
         listed = answers.joined(view, items, numbers(pack.lists.scores[row, :count]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC
 
 import orjson
@@ -17,8 +17,11 @@ import orjson
 from contracts.errors import NightloomError, StorageError
 from contracts.settings import Settings
 from serving.auth import Gate
+from serving.declared import Documents, read_documents
+from serving.effective import BeforeRun, Effective
 from serving.overlay import Overlay
-from store.journal import Journal, JournalState, KeyRing, Pointer
+from serving.run_side import NoRun
+from store.journal import Journal, JournalState, KeyRing, Pointer, StoredWrite
 from store.layout import Layout
 from store.snapshot import Snapshot
 
@@ -38,27 +41,32 @@ class Fragments(dict[int, bytes]):
 
     LIMIT = 65_536
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, overlay: Overlay) -> None:
         super().__init__()
-        self._listed = snapshot.pack.listed
+        self._listed = overlay.listed
 
     def __missing__(self, row: int) -> bytes:
         if len(self) >= self.LIMIT:
             self.clear()
-        found = self[row] = b"}," + self._listed[row]
+        found = self[row] = b"}," + self._listed(row)
         return found
 
 
 class View:
     """One run with its overlay. Only the event loop's thread reads and extends it: no answer sees half of a change."""
 
-    def __init__(self, pointer: Pointer, snapshot: Snapshot, overlay: Overlay, *, excludes_seen: bool) -> None:
+    def __init__(
+        self, pointer: Pointer, snapshot: Snapshot, overlay: Overlay, documents: Callable[[], Documents] = Documents, *,
+        excludes_seen: bool,
+    ) -> None:
         self.pointer = pointer
         self.snapshot = snapshot
         self.pack = snapshot.pack
         self.overlay = overlay
+        self.effective = Effective(overlay.run, overlay.changes, documents)
         self.excludes_seen = excludes_seen
-        self.fragments = Fragments(snapshot)
+        self.fragments = Fragments(overlay)
+        self._items_changed = overlay.items_changed
         self.kept: dict[tuple[str, bytes], tuple[int, bytes, bytes]] = {}
         self._kept_bytes = 0
         self._created = snapshot.created_at.replace(tzinfo=UTC).timestamp()
@@ -75,6 +83,15 @@ class View:
             self.kept.clear()
             self._kept_bytes = 0
         self.kept[key] = parts
+
+    def take(self, writes: Sequence[StoredWrite]) -> None:
+        """Take in further writes, in order; what was made of items that changed is made anew when asked for."""
+        self.overlay.apply(writes)
+        if self.overlay.items_changed != self._items_changed:
+            self._items_changed = self.overlay.items_changed
+            self.fragments.clear()
+            self.kept.clear()
+            self._kept_bytes = 0
 
     def age(self, now: float) -> int:
         """Whole seconds since the run was made."""
@@ -109,6 +126,9 @@ class Live:
         self._token: Hashable = None
         self._view: View | None = None
         self.gate = Gate(KeyRing([]))
+        self.documents = Documents()
+        self._before: BeforeRun | None = None
+        self._effective: Effective | None = None
         self._keys_revision = -1
         self._loading: int | None = None
         self._loaded: View | None = None
@@ -127,6 +147,19 @@ class Live:
             self._trouble(str(error))
         return self._view
 
+    def effective(self) -> Effective:
+        """State as of now, with every write committed before the call; before the first run that of the journal."""
+        view = self.view()
+        if view is not None:
+            return view.effective
+        if self._before is None:
+            self._before = BeforeRun(NoRun())
+            self._effective = Effective(self._before.run, self._before.changes, lambda: self.documents)
+            self._token = None
+            self.view()
+        assert self._effective is not None
+        return self._effective
+
     def open_now(self) -> None:
         """Map the current run and wait for it; used at start. A run that cannot be opened leaves the view empty."""
         pointer = self.journal.pointer()
@@ -141,13 +174,18 @@ class Live:
 
     def _catch_up(self) -> None:
         """Read pointer, new writes and keys in one transaction, and take them in."""
-        view = self._view
+        view, before = self._view, self._before
         while True:
-            state = self.journal.state(after=view.overlay.seq if view else BEYOND_ALL)
+            known = view.overlay.seq if view else before.seq if before else BEYOND_ALL
+            state = self.journal.state(after=known)
             if view is not None:
-                view.overlay.apply(state.writes)
-            if view is None or view.overlay.seq >= state.last_seq or not state.writes:
+                view.take(state.writes)
+            elif before is not None:
+                before.take(state.writes)
+            if not state.writes or state.writes[-1].seq >= state.last_seq:
                 break
+        if state.documents_revision != self.documents.revision:
+            self.documents = read_documents(self.journal)
         if state.keys_revision != self._keys_revision:
             self.gate = Gate(KeyRing(self.journal.keys()))
             self._keys_revision = state.keys_revision
@@ -174,7 +212,7 @@ class Live:
                 if not state.writes:
                     break
             excludes_seen = not self.settings.recommendations.recommend_interacted_items
-            self._loaded = View(pointer, snapshot, overlay, excludes_seen=excludes_seen)
+            self._loaded = View(pointer, snapshot, overlay, lambda: self.documents, excludes_seen=excludes_seen)
         except NightloomError as error:
             self._failed = pointer.number
             self.failures += 1
@@ -192,6 +230,7 @@ class Live:
         if loaded is None or (self._view is not None and loaded.pointer.number < self._view.pointer.number):
             return
         self._view = loaded
+        self._before = self._effective = None
         self._token = None  # take in what was written while it was loaded, before the first answer from it
         self._failed = None
         self.swaps += 1

@@ -34,10 +34,10 @@ def for_profile(view: View, row: int, asked: str, amount: int, excluded: Collect
     """
     pack = view.pack
     if row < 0:
-        blocked = {*view.overlay.seen_by_stranger(asked), *excluded}
+        blocked = {*view.overlay.seen_by_stranger(asked), *excluded, *view.overlay.gone}
         return _blend(view, view.overlay.recent_of_stranger(asked), amount, blocked)
     since = view.overlay.seen(row)
-    forbidden = since if not excluded else {*since, *excluded}
+    forbidden = since if not excluded and not view.overlay.gone else {*since, *excluded, *view.overlay.gone}
     items, scores = head(pack, pack.lists, row, amount, forbidden)
     ranked = Ranked(items, scores, pack.models[pack.lists_model[row]], bool(pack.lists_cold[row]))
     if len(items) < amount:
@@ -48,7 +48,7 @@ def for_profile(view: View, row: int, asked: str, amount: int, excluded: Collect
 def for_item(view: View, row: int, amount: int, excluded: Collection[int]) -> Ranked:
     """Items most like the item in ``row``, then popular ones."""
     pack = view.pack
-    blocked = {row, *excluded}
+    blocked = {row, *excluded, *view.overlay.gone}
     items, scores = head(pack, pack.neighbours, row, amount, blocked)
     ranked = Ranked(items, scores, pack.models[pack.neighbours_model[row]], cold=not items)
     fill(pack, ranked, amount, blocked)
@@ -62,7 +62,7 @@ def for_session(view: View, rows: list[int], amount: int, excluded: Collection[i
     popular item. ``model`` names all models whose neighbours are counted, ``+`` between them.
     """
     newest = list(dict.fromkeys(rows))[:SESSION_ITEMS]
-    return _blend(view, newest, amount, {*excluded, *(rows if view.excludes_seen else ())})
+    return _blend(view, newest, amount, {*excluded, *view.overlay.gone, *(rows if view.excludes_seen else ())})
 
 
 def _blend(view: View, newest: list[int], amount: int, blocked: Collection[int]) -> Ranked:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import orjson
 
+from serving.changes import Changes, stranger_key
+from serving.run_side import FIELDS, PackRun, Values
 from store.journal import StoredWrite
 from store.pack.read import ServingPack
 
-_MINTED = re.compile(r"profile_[0-9a-f]{32}")
+__all__ = ["Overlay", "stranger_key"]
+
 _NOTHING: frozenset[int] = frozenset()
 
 
-def stranger_key(asked: str) -> str:
-    """One name for a profile that the run does not know: its minted id, whichever of its ids was used."""
-    if _MINTED.fullmatch(asked):
-        return asked
-    return "profile_" + hashlib.sha256(f"{asked}\n0".encode()).hexdigest()[:32]
-
-
 class Overlay:
-    """What profiles did since the run, as far as it changes an answer. ``seq``: highest write it contains.
+    """What was written since the run, as far as it changes an answer. ``seq``: highest write it contains.
 
     ``event_types``: the types that exclude their item; empty when interacted items may be recommended again.
-    ``interactions``: the types that say what a profile unknown to the run is interested in. A new kind of write becomes
-    one more entry of ``_reducers``; kinds without one do not change an answer.
+    ``interactions``: the types that say what a profile unknown to the run is interested in. ``changes`` has everything
+    that was written; here is what the plain lookups read at every request.
     """
 
     RECENT = 20  # items kept of a profile that the run does not know
@@ -37,22 +32,35 @@ class Overlay:
     ) -> None:
         self.seq = seq
         self.writes = 0
+        self.run = PackRun(pack)
+        self.changes = Changes(self.run, self._met)
+        self.gone: frozenset[int] = _NOTHING
         self._pack = pack
         self._event_types = event_types
         self._interactions = interactions
         self._seen: dict[int, set[int]] = {}
         self._strangers: dict[str, set[int]] = {}
         self._recent: dict[str, list[int]] = {}
-        self._reducers: dict[str, Callable[[StoredWrite], None]] = {"events": self._event}
+        self._followed = 0
 
     def apply(self, writes: Iterable[StoredWrite]) -> None:
         """Take in further writes, in the order of their numbers."""
+        reducers = self.changes.reducers
         for write in writes:
-            reduce = self._reducers.get(write.entity)
+            reduce = reducers.get(write.entity)
             if reduce is not None:
-                reduce(write)
+                reduce(write, orjson.loads(write.body))
             self.seq = write.seq
             self.writes += 1
+        changed = self.changes.items.changed
+        if self._followed < len(changed):
+            self._follow_items(changed[self._followed :])
+            self._followed = len(changed)
+
+    @property
+    def items_changed(self) -> int:
+        """Grows with every write of an item."""
+        return self._followed
 
     def seen(self, profile_row: int) -> set[int] | frozenset[int]:
         """Rows of the items a known profile interacted with since the run."""
@@ -70,26 +78,89 @@ class Overlay:
             return []
         return self._recent.get(stranger_key(asked), [])[::-1]
 
-    def _event(self, write: StoredWrite) -> None:
-        event = orjson.loads(write.body)
-        item_id, kind = event.get("item_id"), event.get("event_type")
+    def item(self, item_id: str) -> bytes | None:
+        """An item as JSON, None when there is none."""
+        row = self._pack.item_row(item_id)
+        written = self.changes.items.rows.get(item_id)
+        if written is None:
+            return self._pack.items[row] if row >= 0 else None
+        if written.deleted:
+            return None
+        base = orjson.loads(self._pack.items[row]) if row >= 0 else {"item_id": item_id, "status": "active"}
+        values = self.changes.items.values(item_id, lambda: self.run.item_values(row) if row >= 0 else {})
+        return orjson.dumps(_item(base, values))
+
+    def listed(self, row: int) -> bytes:
+        """The part of a list's entry that says what the item is: an open JSON object, the score follows."""
+        written = self.changes.items.rows.get(self.run.items[row]) if self.changes.items.rows else None
+        if written is None:
+            return self._pack.listed[row]
+        item = orjson.loads(self.item(self.run.items[row]) or self._pack.items[row])
+        names = ("item_id", "item_name", "item_category", "item_price")
+        return orjson.dumps({name: item[name] for name in names})[:-1] + b',"score":'
+
+    def profile(self, asked: str) -> bytes | None:
+        """A profile as JSON, None when nobody described it."""
+        key = self.changes.key(asked)
+        row = self.changes.profile_row(key)
+        written = self.changes.profiles.rows.get(key)
+        if written is None:
+            return self._pack.profiles[row] if row >= 0 else None
+        if written.deleted:
+            return None
+        if row >= 0:
+            base = orjson.loads(self._pack.profiles[row])
+        else:
+            base = {
+                "profile_id": key, "customer_id": self.changes.customers.get(key), "has_charged": False,
+                "status": "active", "profile_data": {}, "platform_info": {}, "created_at": None, "updated_at": None,
+            }
+        base["profile_data"] = dict(sorted(
+            self.changes.profiles.values(key, lambda: self.run.profile_values(row) if row >= 0 else {}).items()
+        ))
+        if written.cleared:
+            base["platform_info"] = {}
+        return orjson.dumps(base)
+
+    def _follow_items(self, changed: list[str]) -> None:
+        gone = set(self.gone)
+        for item_id in changed:
+            row = self._pack.item_row(item_id)
+            if row >= 0:
+                (gone.add if self.changes.items.rows[item_id].deleted else gone.discard)(row)
+        self.gone = frozenset(gone)
+
+    def _met(self, key: str, kind: str, item_id: str) -> None:
         excludes, interests = kind in self._event_types, kind in self._interactions
-        if item_id is None or not (excludes or interests):
+        if not (excludes or interests):
             return
         item = self._pack.item_row(item_id)
         if item < 0:
             return  # not in the run, so it is no candidate anyway
-        row = self._pack.profile_row(write.entity_key)
+        row = self._pack.profile_row(key)
         if row >= 0:
             if excludes:
                 self._seen.setdefault(row, set()).add(item)
             return
-        stranger = stranger_key(write.entity_key)
         if excludes:
-            self._strangers.setdefault(stranger, set()).add(item)
+            self._strangers.setdefault(key, set()).add(item)
         if interests:
-            recent = self._recent.setdefault(stranger, [])
+            recent = self._recent.setdefault(key, [])
             if item in recent:
                 recent.remove(item)
             recent.append(item)
             del recent[: -self.RECENT]
+
+
+def _item(base: dict[str, Any], values: Values) -> dict[str, Any]:
+    """An item as a run would write it, with other values."""
+    own: dict[str, Any] = dict.fromkeys(FIELDS)
+    for name in FIELDS:
+        wanted: type = int if name == "item_price" else str
+        if type(values.get(name)) is wanted:
+            own[name] = values[name]
+    properties = {name: values[name] for name in sorted(values) if own.get(name) is None}
+    return {
+        "item_id": base["item_id"], **own, "status": base["status"], "properties": properties,
+        "created_at": base.get("created_at"), "updated_at": base.get("updated_at"),
+    }

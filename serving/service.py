@@ -105,31 +105,34 @@ class Service:
     def profile(self, asked: str) -> bytes:
         """Properties of one profile."""
         view = self.view()
-        row = view.pack.profile_row(asked)
-        if row < 0:
+        found = view.overlay.profile(asked)
+        if found is None:
             raise not_found("profile", asked)
-        return answers.one(view, "profile", view.pack.profiles[row], self.clock())
+        return answers.one(view, "profile", found, self.clock())
 
     def profile_batch(self, batch: ProfileBatch) -> bytes:
         """Properties of several profiles; unknown ones are listed apart."""
         view = self.view()
         self._check_batch("profile_ids", batch.profile_ids)
-        rows = [(asked, view.pack.profile_row(asked)) for asked in batch.profile_ids]
-        found = [view.pack.profiles[row] for _, row in rows if row >= 0]
-        return self._found(view, "profiles", found, [asked for asked, row in rows if row < 0])
+        rows = [(asked, view.overlay.profile(asked)) for asked in batch.profile_ids]
+        found = [profile for _, profile in rows if profile is not None]
+        return self._found(view, "profiles", found, [asked for asked, profile in rows if profile is None])
 
     def item(self, item_id: str) -> bytes:
         """Properties of one item."""
         view = self.view()
-        return answers.one(view, "item", view.pack.items[_item(view, item_id)], self.clock())
+        found = view.overlay.item(item_id)
+        if found is None:
+            raise not_found("item", item_id)
+        return answers.one(view, "item", found, self.clock())
 
     def item_batch(self, batch: ItemBatch) -> bytes:
         """Properties of several items; unknown ones are listed apart."""
         view = self.view()
         self._check_batch("item_ids", batch.item_ids)
-        rows = [(item_id, view.pack.item_row(item_id)) for item_id in batch.item_ids]
-        found = [view.pack.items[row] for _, row in rows if row >= 0]
-        return self._found(view, "items", found, [item_id for item_id, row in rows if row < 0])
+        rows = [(item_id, view.overlay.item(item_id)) for item_id in batch.item_ids]
+        found = [item for _, item in rows if item is not None]
+        return self._found(view, "items", found, [item_id for item_id, item in rows if item is None])
 
     def health(self) -> bytes:
         """The process is alive."""
@@ -164,7 +167,7 @@ def _profile(view: View, asked: str) -> tuple[int, bytes]:
 
 def _item(view: View, item_id: str) -> int:
     row = view.pack.item_row(item_id)
-    if row < 0:
+    if row < 0 or row in view.overlay.gone:
         raise not_found("item", item_id)
     return row
 

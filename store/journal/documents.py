@@ -8,7 +8,10 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select
 
 from contracts.errors import UsageError
+from store.journal import counters
 from store.journal.schema import documents as table
+
+REVISION = "documents_revision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,13 @@ def _add(connection: Connection, document: Document, expected: int | None) -> in
         kind=document.kind, name=document.name, version=newest + 1, body=document.body, who=document.who,
         at=document.at, deleted=document.deleted,
     ))
+    counters.bump(connection, REVISION)
     return int(newest) + 1
+
+
+def revision(connection: Connection) -> int:
+    """Grows with every version of every document."""
+    return counters.read(connection, REVISION)
 
 
 def get(connection: Connection, kind: str, name: str, version: int | None = None) -> Document | None:

@@ -31,12 +31,13 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """Pointer, newest writes and revision of the keys, read in one transaction: they belong together."""
+    """Pointer, newest writes and revisions of keys and documents, read in one transaction: they belong together."""
 
     pointer: Pointer | None
     writes: list[StoredWrite]
     last_seq: int
     keys_revision: int
+    documents_revision: int = 0
 
 
 class Journal:
@@ -119,7 +120,9 @@ class Journal:
             current = pointer.read(connection)
             start = (current.watermark if current else 0) if after is None else after
             found = writes.between(connection, start, None, limit)
-            return JournalState(current, found, writes.last_seq(connection), keys.revision(connection))
+            return JournalState(
+                current, found, writes.last_seq(connection), keys.revision(connection), documents.revision(connection)
+            )
 
     # Runs
 

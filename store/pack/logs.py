@@ -15,9 +15,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from scenarios.spec import PropertyType
 from store.pack.arrays import create_array, flush, map_flat, save_array, unreadable
 from store.pack.blobs import Blob, BlobWriter
 from store.pack.ids import SQL_DIGEST, IdIndex, write_index
+from store.pack.profile_types import profile_types
 from store.pack.strings import ends_and_bytes
 
 BATCH = 50_000
@@ -101,7 +103,8 @@ def write_logs(con: duckdb.DuckDBPyConnection, folder: Path, profiles: int, item
     implicit = con.execute("SELECT implicit FROM profiles ORDER BY profile_index").fetchnumpy()["implicit"]
     save_array(folder / "implicit.npy", np.ma.filled(implicit, False).astype(np.uint8))
     names = [name for (name,) in con.execute("SELECT event_type FROM known_types ORDER BY code").fetchall()]
-    (folder / "logs.json").write_text(json.dumps({"event_types": names}) + "\n")
+    facts = {"event_types": names, "profile_types": profile_types(con)}
+    (folder / "logs.json").write_text(json.dumps(facts, sort_keys=True) + "\n")
     for table in ("known_items", "known_types", "known_sessions"):
         con.execute(f"DROP TABLE {table}")
 
@@ -198,6 +201,9 @@ class Logs:
         except (OSError, ValueError) as error:
             raise unreadable(folder / "logs.json", error) from error
         names = tuple(facts["event_types"])
+        self.profile_types = {
+            entry["name"]: PropertyType(entry["value_type"], entry["repeated"]) for entry in facts["profile_types"]
+        }
         self._item_ids, self._others = item_ids, Blob(folder, "other_items")
         self.profiles = Log(folder, "log", names, self._item_id)
         self.sessions = Log(folder, "session_log", names, self._item_id)
