@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from scenarios.catalogue import Catalogue
@@ -14,22 +14,35 @@ from scenarios.spec import PropertyType, Scalar
 from store.pack.read import ServingPack
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A profile, or a session, of this moment.
+class Person(Protocol):
+    """A profile, or a session, of this moment."""
 
-    ``row``: of the profile in the run, -1 without one. ``history``: of one subject, everything it met. ``seeds``: rows
-    of the items it met, newest first, each with the weight of how (the weight of the event's type, or a rating / 10);
-    may be left empty for a profile with a list of its own. ``touched``: something was written about it since the run.
-    """
+    @property
+    def row(self) -> int:
+        """Of the profile in the run, -1 without one."""
 
-    row: int
-    history: History
-    seeds: tuple[tuple[int, float], ...] = ()
-    n_ratings: int = 0
-    n_interactions: int = 0
-    properties: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
-    touched: bool = True
+    @property
+    def history(self) -> History:
+        """Everything it met, of one subject."""
+
+    @property
+    def seeds(self) -> Sequence[tuple[int, float]]:
+        """Rows of the items it met, newest first, each with the weight of how: the event type's, or a rating / 10."""
+
+    @property
+    def n_ratings(self) -> int:
+        """Distinct items with a rating, given or inferred."""
+
+    @property
+    def n_interactions(self) -> int:
+        """Interactions, ratings not counted."""
+
+    @property
+    def touched(self) -> bool:
+        """Whether something was written about it since the run."""
+
+    def values(self, name: str) -> tuple[Scalar, ...] | None:
+        """Values of a property; None where nothing can be known."""
 
 
 @dataclass(frozen=True, slots=True)

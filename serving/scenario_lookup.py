@@ -110,7 +110,7 @@ class _Lookup:
         if self.wish.user_properties is not None:
             return self.wish.user_properties.get(name)
         person = self.somebody() if self.wish.user_id is not None else None
-        return None if person is None else person.properties.get(name)
+        return None if person is None else person.values(name)
 
     def item_values(self, name: str) -> tuple[Scalar, ...] | None:
         return None if self.wish.item_id is None else self.moment.item_values(self.wish.item_id, name)

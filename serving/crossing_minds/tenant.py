@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from contracts.settings import Settings
 from serving.commit import GroupCommit
+from serving.crossing_minds.errors import not_ready
 from serving.crossing_minds.identifiers import Ids
 from serving.live import Live, View
+from serving.present import Present
 from store.control import DatabaseRecord
 from store.journal import Accepted, Journal, Write
 from store.layout import Layout
@@ -49,6 +51,13 @@ class Tenant:
     def view(self) -> View | None:
         """The current run with its overlay, None before the first publish; it has every committed write."""
         return self.live.view()
+
+    async def moment(self) -> Present:
+        """Run and overlay as of now, for one request. Raises ServerUnavailable before the first publish."""
+        view = self.live.view()
+        if view is None:
+            raise not_ready()
+        return Present(view, self.settings.recommendations.event_weights)
 
     @property
     def ready(self) -> bool:
