@@ -93,6 +93,19 @@ def scores(rows: Rows, title: str, name: str) -> str:
     return _svg(alt.layer(interval, point), name, height=max(70, 26 * len(rows)))
 
 
+def differences(rows: Rows, title: str, name: str) -> str:
+    """Points of {name, value, low, high} with their intervals beside a line at zero, in the order given."""
+    import altair as alt
+
+    order = [row["name"] for row in rows]
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=220))
+    zero = _chart([{"zero": 0}]).mark_rule(color=_QUIET, strokeDash=[4, 4]).encode(x="zero:Q")
+    base = _chart(rows)
+    interval = base.mark_rule(strokeWidth=2, color=_ACCENT).encode(x=alt.X("low:Q", title=title), x2="high:Q", y=y)
+    point = base.mark_point(filled=True, size=70, opacity=1, color=_ACCENT).encode(x=alt.X("value:Q", title=title), y=y)
+    return _svg(alt.layer(zero, interval, point), name, height=max(70, 22 * len(rows)))
+
+
 def bars(rows: Rows, x_title: str, name: str) -> str:
     """Horizontal bars of {name, value}, in the order given."""
     import altair as alt

@@ -14,6 +14,7 @@ from store import plots, report_data
 from store.check_page import drifted, failures
 from store.pages import trusted, write_page
 from store.report_data import RunTables
+from store.report_scenarios import scenarios
 from transforms.check_results import CheckResult
 from transforms.drift import Drift
 
@@ -68,6 +69,7 @@ def _values(run: RunTables, before: RunTables | None, night: Night) -> dict[str,
         "churn_plots": _churn_plots(churn, jobs),
         "recommendations": spread,
         "recommendation_plot": trusted(plots.shares(spread["curves"], "shares")) if spread else "",
+        "scenarios": [block | {"plot": _costs(block, number)} for number, block in enumerate(scenarios(run))],
         "changes": report_data.changes(run, before),
         "laps": night.laps,
         "laps_plot": _laps_plot(night.laps),
@@ -80,6 +82,14 @@ def _scores(block: dict[str, Any], number: int) -> Any:
     if len(block["points"]) < 2:
         return ""
     return trusted(plots.scores(block["points"], block["headline"], f"scores{number}"))
+
+
+def _costs(block: dict[str, Any], number: int) -> Any:
+    """What each set of rules does to the headline metric."""
+    if not block["points"]:
+        return ""
+    title = f"{block['headline']} against the list without rules"
+    return trusted(plots.differences(block["points"], title, f"costs{number}"))
 
 
 def _churn_plots(churn: dict[str, Any] | None, jobs: list[dict[str, Any]]) -> list[tuple[str, Any]]:

@@ -84,6 +84,23 @@ def full_run(folder, shift=0):
         "('rec', 'blend', 'Failed', 'r-0', 'the new model is worse', '{}')",
     )
     run.values(
+        "scenario_tables",
+        "('profile_to_items', 'profile_to_items', 'd', [], true, '', 'ease', '{}', 10, 200.5, 0)",
+        "('profile_to_items', 'profile_to_items.new<b>', 'e', ['new<b>'], true, '', 'ease', '{}', 10, 61.25, 4)",
+        "('profile_to_items', 'profile_to_items.own', NULL, ['own'], false, 'known at the request', NULL, '{}', NULL, "
+        "NULL, NULL)",
+        "('item_to_items', 'item_to_items', 'd', [], true, '', 'ease', '{}', 10, 200.5, 0)",
+    )
+    run.values(
+        "scenario_evaluation",
+        *(
+            f"('profile_to_items', 'profile_to_items{name}', 'd', [], '{metric}', {0.5 + cost}, {error}, {cost}, "
+            f"{error}, 77, {MOMENT}, {MOMENT})"
+            for name, cost in (("", 0.0), (".new<b>", -0.0123))
+            for metric, error in (("ndcg@10", 0.0045), ("coverage@10", "NULL"))
+        ),
+    )
+    run.values(
         "file_loads",
         f"(1, 'events', 'inbox', '{TEXT}', 'h', 'loaded', 1234567, 1234000, 500, 60, 7, 'new column', {MOMENT})",
         f"(2, 'items', 'inbox', 'of-last-week.csv', 'h', 'loaded', 1, 1, 0, 0, 0, '', {MOMENT})",
@@ -176,6 +193,13 @@ def page(tmp_path_factory):
         "serving",
         "baseline",
         "carried forward",
+        "new<b>",
+        "61.2",
+        "at lookup known at the request",
+        "-0.0123",
+        "±0.0045",
+        "77 profiles",
+        "What each set of rules does to ndcg@10",
         "the new model is worse",
         "11 profiles scored by hazard for 30 days: 2 low, 9 high",
         "mean probability of churning within 30 days",
@@ -208,8 +232,8 @@ def test_the_page_fetches_nothing_and_no_data_becomes_markup(page):
     assert HOSTILE in seen.text
 
 
-def test_six_plots_and_their_ids_do_not_collide(page):
-    assert page.count("<svg") == 6
+def test_seven_plots_and_their_ids_do_not_collide(page):
+    assert page.count("<svg") == 7
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
 
