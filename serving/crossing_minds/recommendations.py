@@ -62,7 +62,6 @@ def _list(read: Reader, *, cursor: bool = True) -> Callable[[Call], Any]:
             offset, digest = w.page(call, given, wish, moment.run_id)
             wish = replace(wish, offset=offset)
         granted = answered(call, moment, wish)
-        call.database.exposures(wish, granted)
         return items_answer(call, moment, wish, granted, digest)
 
     return handler
