@@ -21,6 +21,7 @@ from flows.stages.churn import train_churn
 from flows.stages.cutoff import Cut
 from flows.stages.documents import registered_types
 from flows.stages.drain import DrainReport, drain
+from flows.stages.drained import declared_properties
 from flows.stages.ingest import IngestReport, ingest
 from flows.stages.materialize import materialize
 from flows.stages.precompute import precompute
@@ -261,7 +262,10 @@ def note_failure(desk: Desk, run_id: str, error: BaseException) -> None:
 
 def drain_journal(desk: Desk) -> DrainReport:
     """Copy the journal's writes into the warehouse, up to the number read at the start."""
-    return drain(desk.layout, desk.settings, desk.journal.writes_between, desk.journal.last_seq())
+    up_to = desk.journal.last_seq()
+    with desk.journal.reading() as connection:
+        declared = declared_properties(connection)
+    return drain(desk.layout, desk.settings, desk.journal.writes_between, up_to, declared)
 
 
 def take_drops(desk: Desk) -> IngestReport:

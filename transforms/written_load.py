@@ -47,9 +47,24 @@ def take_values(con: duckdb.DuckDBPyConnection, entity: str, asked: str, dropped
     )
     con.execute("DELETE FROM written_rows WHERE entity = $entity AND id IN (SELECT id FROM moved)", place)
     row = con.execute("INSERT INTO written_rows SELECT $entity, * FROM moved", place).fetchone()
+    _forget_types(con, entity, dropped)
     for table in ("standing", "newest", "moved"):
         con.execute(f"DROP TABLE {table}")
     return int(row[0]) if row else 0
+
+
+def _forget_types(con: duckdb.DuckDBPyConnection, entity: str, dropped: str) -> None:
+    """Types of dropped properties go, where no file has values of them."""
+    found = con.execute(f"SELECT count(*) FROM {dropped}").fetchone()
+    if not found or not found[0]:
+        return
+    maps = ("properties",) if entity == "items" else ("profile_data", "platform_info")
+    used = " UNION ".join(f"SELECT lower(unnest(json_keys({name}))) AS key FROM {entity}" for name in maps)
+    con.execute(
+        f"DELETE FROM property_types WHERE entity = $entity AND lower(key) IN (SELECT key FROM {dropped}) "
+        f"AND lower(key) NOT IN (SELECT key FROM ({used}))",
+        {"entity": entity},
+    )
 
 
 def add_items(con: duckdb.DuckDBPyConnection, asked: str) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
+from sqlalchemy import Connection
 
-from contracts.definitions import PropertyType
+from scenarios.spec import PropertyType as ValueType
+from scenarios.value_types import parse_type
+from store.journal import documents
+from store.scenario_documents import ITEM_PROPERTY, USER_PROPERTY
 from transforms import cells, erasure, event_load, rating_load, session_load, written_load
 
 ENTITIES = (
     "events", "ratings", "items", "profiles", "session_events", "session_resolve", "item_property", "user_property"
 )
+_PLAIN = {"int": "number", "float": "number", "bool": "boolean"}
 _KEYS = "list_sort(json_keys(p))"
 _SORTED = (
     "'{' || array_to_string(list_transform(" + _KEYS + ", lambda k: CAST(to_json(k) AS VARCHAR) || ':' || "
@@ -28,11 +34,24 @@ _HAPPENED = (
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The type of one property, as it was declared through the API. ``entity``: items or profiles."""
+    """The type of one property as deliveries know it (``string``, ``number[]``, ...). ``entity``: items or profiles."""
 
     entity: str
     key: str
-    type: PropertyType
+    type: str
+
+
+def declared_properties(connection: Connection) -> list[Declared]:
+    """The property definitions of the journal."""
+    found = []
+    for entity, kind in (("items", ITEM_PROPERTY), ("profiles", USER_PROPERTY)):
+        for document in documents.listed(connection, kind):
+            body = json.loads(document.body)
+            type = parse_type(body["value_type"], bool(body.get("repeated", False)))
+            if isinstance(type, ValueType):
+                plain = _PLAIN.get(type.family, "string")
+                found.append(Declared(entity, body["property_name"], f"{plain}[]" if type.repeated else plain))
+    return found
 
 
 def load(con: duckdb.DuckDBPyConnection, declared: Sequence[Declared]) -> tuple[int, int, int]:

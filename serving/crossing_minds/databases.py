@@ -33,10 +33,7 @@ async def current(call: Call) -> Answer:
 
 def counters(tenant: Tenant) -> dict[str, int]:
     """How many ratings, users and items there are."""
-    view = tenant.view()
-    if view is None:
-        return {"rating": 0, "user": 0, "item": 0}
-    return {"rating": 0, "user": view.pack.profile_count, "item": view.pack.item_count}
+    return tenant.live.effective().counters()
 
 
 async def current_status(call: Call) -> Answer:
