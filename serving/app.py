@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contracts.errors import NightloomError
@@ -14,6 +14,7 @@ from serving.asgi import Receive, Scope, Send
 from serving.border import Border
 from serving.commit import GroupCommit
 from serving.crossing_minds.mount import Mount
+from serving.crossing_minds.task_runner import COMMAND
 from serving.crossing_minds.tenant import Workshop
 from serving.docs import add_docs
 from serving.hot import PREFIX, HotPath
@@ -38,7 +39,7 @@ class Endpoint:
 
     def __init__(
         self, layout: Layout, settings: Settings, *, loopback: bool = True, tallies: Path | None = None,
-        clock: Callable[[], float] = time.time, hot: bool = True,
+        clock: Callable[[], float] = time.time, hot: bool = True, run_command: Sequence[str] = COMMAND,
     ) -> None:
         self.layout = layout
         self.settings = settings
@@ -52,7 +53,7 @@ class Endpoint:
         intake = Intake(self.service, self.commit, settings.ingest.max_future_hours)
         app = documented(self.service, intake, self.metrics)
         add_docs(app)
-        self._crossing_minds = Mount(settings.serving)
+        self._crossing_minds = Mount(settings.serving, run_command)
         self._clock = clock
         self._border = Border(
             app, Plain(self.service, intake) if hot else None, self.service, self.metrics, loopback=loopback,

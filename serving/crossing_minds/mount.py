@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from contracts.settings import Serving
 from serving.asgi import Receive, Scope, Send
@@ -10,14 +10,18 @@ from serving.crossing_minds.dialect import Dialect
 from serving.crossing_minds.installation import Installation
 from serving.crossing_minds.router import Router
 from serving.crossing_minds.routes import ROUTES
+from serving.crossing_minds.task_runner import COMMAND
 from serving.crossing_minds.tenant import Workshop
 from serving.metrics import Metrics
 
 
 class Mount:
-    """The dialect inside one endpoint: ``start`` and ``stop`` go with the endpoint's."""
+    """The dialect inside one endpoint: ``start`` and ``stop`` go with the endpoint's. ``run_command``: how a background
+    task runs a night.
+    """
 
-    def __init__(self, settings: Serving) -> None:
+    def __init__(self, settings: Serving, run_command: Sequence[str] = COMMAND) -> None:
+        self._run_command = run_command
         self._path = settings.crossing_minds_path.rstrip("/")
         self._below = self._path + "/"
         self._hosts = frozenset(host.lower().encode("latin-1") for host in settings.crossing_minds_hosts)
@@ -39,7 +43,7 @@ class Mount:
         router = Router(ROUTES)
 
         def make() -> Dialect:
-            installation = Installation(own, own.settings, metrics.commit, clock)
+            installation = Installation(own, own.settings, metrics.commit, clock, self._run_command)
             return Dialect(router, installation, metrics, own.settings)
 
         self._make = make
