@@ -117,7 +117,7 @@ def _evaluate(pack: ServingPack, folder: Path, one: RowSet, number: int, threads
         found = evaluate(
             catalogue, one.rules, base[start:stop],
             History.none(stop - start) if of_items else pack.history(slice(start, stop)),
-            self_items=np.arange(start, stop, dtype=np.int32) if of_items else None, backfill=not of_items,
+            self_items=np.arange(start, stop, dtype=np.int32) if of_items else None,
         )
         writer.put(start, found.items, found.lengths)
 

@@ -152,7 +152,7 @@ def _lists(catalogue: Catalogue, one: RowSet, subjects: _Subjects, threads: int)
         history = History(whole.offsets[start : stop + 1], whole.items, whole.types, whole.type_names)
         found[start:stop] = evaluate(
             catalogue, one.rules, subjects.base[start:stop], history,
-            self_items=None if own is None else own[start:stop], positions=POSITIONS, backfill=own is None,
+            self_items=None if own is None else own[start:stop], positions=POSITIONS,
         ).items
 
     over_shards(work, len(found), SHARD, threads)
