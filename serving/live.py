@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC
+from typing import Any
 
 import orjson
 
@@ -69,6 +70,7 @@ class View:
         self._items_changed = overlay.items_changed
         self.kept: dict[tuple[str, bytes], tuple[int, bytes, bytes]] = {}
         self._kept_bytes = 0
+        self.plans: dict[Any, Any] = {}
         self._created = snapshot.created_at.replace(tzinfo=UTC).timestamp()
         self._prefix = b'"run_id":%b,"as_of":%b,"age_seconds":' % (
             orjson.dumps(snapshot.run_id), orjson.dumps(snapshot.as_of, option=TIME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from scenarios.catalogue import Catalogue
 from scenarios.graph import Graph
@@ -71,6 +71,10 @@ class Moment(Protocol):
     @property
     def item_types(self) -> Mapping[str, PropertyType]:
         """Types of item properties by name in lower case."""
+
+    @property
+    def plans(self) -> dict[Any, tuple[Plan, Any, Any]]:
+        """Plans that were made before, for the lookups to keep."""
 
     def catalogue(self) -> Catalogue:
         """The run's items with the property values of this moment; deleted items are not alive."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from scenarios.catalogue import Catalogue
 from scenarios.graph import Graph
@@ -28,6 +29,7 @@ class Present:
         self.pack: ServingPack = view.pack
         self.run_id: str = view.snapshot.run_id
         self._effective: Effective = view.effective
+        self.plans: dict[Any, tuple[Plan, Any, Any]] = view.plans
         self._weights = weights
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from scenarios.spec import PropertyType
 from store.pack.logs import NO_OWNER, Interaction, Rated
 from store.pack.read import ServingPack
 
+KEPT_IDS = 16_384
 FIELDS = ("item_category", "item_name", "item_description", "item_price")
 Values = dict[str, Any]
 """Values of an item or profile by property name in lower case; what is missing has no key."""
@@ -67,6 +68,9 @@ class RunSide(Protocol):
     def session_row(self, session_id: str) -> int: ...
     def session_interactions(self, row: int) -> list[Interaction]: ...
     def session_owner(self, row: int) -> Owner | None: ...
+    def sessions_of(self, profile_row: int) -> list[str]:
+        """Ids of the sessions that are a profile's; costs as much as there are sessions."""
+        ...
     def catalogue(self) -> Catalogue: ...
     def history(self, row: int) -> History: ...
 
@@ -100,7 +104,7 @@ class PackRun:
             len(logs.customer_order), lambda place: pack.customer_ids[logs.customer_order[place]].decode()
         )
         self.item_row = pack.item_row
-        self.profile_row = pack.profile_row
+        self.profile_row = lru_cache(maxsize=KEPT_IDS)(pack.profile_row)
         self.session_row = logs.session_row
         self.ratings = logs.ratings
         self.interactions = logs.profiles.of
@@ -144,6 +148,12 @@ class PackRun:
             logs.session_profile_ids[row].decode(), logs.session_customer_ids[row].decode(), logs.session_at[row]
         )
 
+    def sessions_of(self, profile_row: int) -> list[str]:
+        if profile_row < 0:
+            return []
+        rows = np.flatnonzero(np.asarray(self._logs.session_owners) == profile_row)
+        return [self.sessions[row] for row in rows.tolist()]
+
     def catalogue(self) -> Catalogue:
         return self.pack.catalogue()
 
@@ -172,6 +182,9 @@ class NoRun:
 
     item_values = profile_values = customer_id = implicit = interactions = interaction_count = _none
     rated_count = ratings = session_interactions = session_owner = history = _none
+
+    def sessions_of(self, _profile_row: int) -> list[str]:
+        return []
 
     def catalogue(self) -> Catalogue:
         nothing: NDArray[np.int32] = np.empty(0, np.int32)

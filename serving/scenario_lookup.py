@@ -25,6 +25,7 @@ from serving.moment import Moment, Person
 from serving.wishes import DEFAULT_AMOUNT, DEFAULT_VALUES, MOST, Granted, Wish
 
 Items = NDArray[np.int32]
+KEPT_PLANS = 4096
 ROW_TYPES = ("profile_to_items", "item_to_items")
 
 
@@ -136,26 +137,21 @@ class _Lookup:
     def granted(self) -> Granted:
         """Walk, merge, and make the list."""
         sources = self._sources()
-        self.wish = replace(self.wish, reco_type=sources.reco_type)
         if sources.generic_runtime or sources.generic_default:
+            self.wish.reco_type = sources.reco_type
             self._person = None
-        types = self.moment.item_types
-        own, problems, _ = bind_rules(self.wish.rules, types, item_ids=self.item_ids)
-        if problems:
-            raise BadRules(problems)
-        merged = sources.rules(own)
-        answer = Granted(reco_type=sources.reco_type, evaluated=sources.evaluated_scenarios, max_age=merged.max_age)
+        made = self._plan(sources)
+        answer = Granted(
+            reco_type=sources.reco_type, evaluated=sources.evaluated_scenarios, max_age=made.rules.max_age
+        )
         if sources.reco_type.startswith("precomputed_"):
             answer.warnings = list(sources.warnings)
-            self._precomputed(sources.reco_type, merged.table, answer)
+            self._precomputed(sources.reco_type, made.rules.table, answer)
             return answer
-        made = plan(merged, types, self, item_ids=self.item_ids)
-        if made.problems:
-            raise BadRules(made.problems)
         answer.warnings = list(dict.fromkeys((*sources.warnings, *made.warnings)))
         if self._named_property(answer, made):
             return answer
-        amount = _amount(merged)
+        amount = _amount(made.rules)
         if not self._from_row(sources.reco_type, made, amount, answer):
             self._evaluated(sources.reco_type, made, amount, answer)
         return answer
@@ -165,6 +161,26 @@ class _Lookup:
         if wish.reco_type is None:
             return gather_generic(graph, wish.scenario, wish.skip_default, self)
         return gather(graph, wish.reco_type, wish.scenario, wish.skip_default, self)
+
+    def _plan(self, sources: Sources) -> Plan:
+        """The plan of the request's rules over its scenarios'. Those that no nested value is in are kept: many requests
+        come to the same cases.
+        """
+        types, plans = self.moment.item_types, self.moment.plans
+        cases = tuple(stage.case for stage in (sources.runtime, sources.default) if stage is not None)
+        key = (*map(id, cases), sources.runtime is None, id(types), self.wish.rules)
+        known = plans.get(key)
+        if known is not None:
+            return known[0]
+        own, problems, _ = bind_rules(self.wish.rules, types, item_ids=self.item_ids)
+        made = plan(sources.rules(own), types, self, item_ids=self.item_ids)
+        if problems or made.problems:
+            raise BadRules(problems or made.problems)
+        if not made.momentary:
+            if len(plans) >= KEPT_PLANS:
+                plans.clear()
+            plans[key] = made, types, cases  # whose ids are in the key: nothing else can get them meanwhile
+        return made
 
     def _from_row(self, reco_type: str, made: Plan, amount: int, answer: Granted) -> bool:
         """Read the slice from a materialized row, if there is one and nothing was written that it would not show."""

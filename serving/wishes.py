@@ -15,9 +15,9 @@ DEFAULT_VALUES = 16
 MOST = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Wish:
-    """One request.
+    """One request, filled in as it is read.
 
     ``reco_type`` None: the generic scenario says. ``scenario``: name of the runtime (or generic) scenario. ``rules``:
     of the request itself, parsed but not bound to types. ``offset``: how many are left out before the first. Ids are

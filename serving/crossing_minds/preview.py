@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from contracts.errors import NightloomError
@@ -33,9 +32,9 @@ async def preview(call: Call) -> Answer:
     if found.problems:
         raise of_definition(found.problems)
     moment = await call.database.moment()
-    wish = replace(generic(call, given), rows=False)
-    offset, digest = w.page(call, given, wish, moment.run_id)
-    wish = replace(wish, offset=offset)
+    wish = generic(call, given)
+    wish.rows = False
+    wish.offset, digest = w.page(call, given, wish, moment.run_id)
     try:
         granted = recommend(moment, wish, call.database.ids.item.canonical, control.graph.shadowed(listed))
     except NightloomError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from contracts.errors import NightloomError
@@ -59,8 +58,7 @@ def _list(read: Reader, *, cursor: bool = True) -> Callable[[Call], Any]:
         wish = read(call, given)
         digest = None
         if cursor:
-            offset, digest = w.page(call, given, wish, moment.run_id)
-            wish = replace(wish, offset=offset)
+            wish.offset, digest = w.page(call, given, wish, moment.run_id)
         granted = answered(call, moment, wish)
         return items_answer(call, moment, wish, granted, digest)
 
@@ -74,7 +72,8 @@ def _values(read: Reader, *, as_text: bool) -> Callable[[Call], Any]:
         given = w.asked(call)
         moment = await call.database.moment()
         wish = read(call, given)
-        granted = answered(call, moment, replace(wish, property=call.params["property"].lower()))
+        wish.property = call.params["property"].lower()
+        granted = answered(call, moment, wish)
         values = [_as_text(value) for value in granted.values] if as_text else granted.values
         answer: dict[str, Any] = {"properties": values}
         about(answer, granted)
@@ -110,22 +109,26 @@ def _precomputed(reco_type: str) -> Reader:
 
 def _profile_in_context(call: Call, given: Mapping[str, Any]) -> Wish:
     wish = w.common(call, given, "profile_to_items_w_ctx_items", w.rules_of(given, history=True))
-    return replace(wish, context_items=w.context_items(call, given))
+    wish.context_items = w.context_items(call, given)
+    return wish
 
 
 def _session_in_context(call: Call, given: Mapping[str, Any]) -> Wish:
     wish = w.common(call, given, "session_to_items_w_ctx_items", w.rules_of(given, history=True))
-    return replace(w.session_inputs(call, given, wish), context_items=w.context_items(call, given))
+    wish.context_items = w.context_items(call, given)
+    return w.session_inputs(call, given, wish)
 
 
 def _properties(call: Call, given: Mapping[str, Any]) -> Wish:
     wish = w.common(call, given, "item_properties_to_items", w.rules_of(given))
-    return replace(wish, item_properties=w.item_properties(given.get("item_properties")))
+    wish.item_properties = w.item_properties(given.get("item_properties"))
+    return wish
 
 
 def _group(call: Call, given: Mapping[str, Any]) -> Wish:
     wish = w.common(call, given, "profiles_group_to_items", w.rules_of(given))
-    return replace(wish, members=w.members(call, given), consensus=w.consensus(given))
+    wish.members, wish.consensus = w.members(call, given), w.consensus(given)
+    return wish
 
 
 def _profile_values(call: Call, given: Mapping[str, Any]) -> Wish:
@@ -147,11 +150,11 @@ def generic(call: Call, given: Mapping[str, Any]) -> Wish:
     wish = w.session_inputs(call, given, w.common(call, given, None, rules))
     ids = call.database.ids
     if given.get("item_id") not in (None, ""):
-        wish = replace(wish, item_id=ids.read("item", given["item_id"], "item_id"))
+        wish.item_id = ids.read("item", given["item_id"], "item_id")
     if given.get("context_items") is not None:
-        wish = replace(wish, context_items=w.context_items(call, given))
+        wish.context_items = w.context_items(call, given)
     if given.get("item_properties") is not None:
-        wish = replace(wish, item_properties=w.item_properties(given["item_properties"]))
+        wish.item_properties = w.item_properties(given["item_properties"])
     return wish
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from scenarios.spec import Diversity, Filter, Problem, Rules, Scalar
@@ -97,9 +96,9 @@ def subjects(call: Call, given: Mapping[str, Any], wish: Wish) -> Wish:
     """User and session named in a query or body, where the path names none."""
     ids, user, session = call.database.ids, given.get("user_id"), given.get("session_id")
     if wish.user_id is None and user not in (None, ""):
-        wish = replace(wish, user_id=ids.read("user", user, "user_id"))
+        wish.user_id = ids.read("user", user, "user_id")
     if wish.session_id is None and session not in (None, ""):
-        wish = replace(wish, session_id=ids.read("session", session, "session_id"))
+        wish.session_id = ids.read("session", session, "session_id")
     return wish
 
 
@@ -110,14 +109,16 @@ def session_inputs(call: Call, given: Mapping[str, Any], wish: Wish) -> Wish:
     rated = given.get("ratings") is not None
     if rated and (given.get("interactions") is not None or wish.session_id is not None):
         raise wrong_parameter("ratings", "cannot be sent together with interactions or session_id")
-    met: list[Met] = []
     if rated:
+        met = []
         for at, row in enumerate(objects(dict(given), "ratings")):
             item = ids.read("item", row.get("item_id"), f"ratings[{at}].item_id")
             met.append(Met(item, "rating", now, rating(row.get("rating"), f"ratings[{at}].rating")))
+        wish.met = met
     elif given.get("interactions") is not None:
-        met = interactions(given, ids, now)
-    return replace(wish, met=met, user_properties=user_properties(given.get("user_properties")))
+        wish.met = interactions(given, ids, now)
+    wish.user_properties = user_properties(given.get("user_properties"))
+    return wish
 
 
 def interactions(given: Mapping[str, Any], ids: Ids, now: float) -> list[Met]:
