@@ -33,7 +33,7 @@ _INTEGERS = {
     "uint8": "UTINYINT", "uint16": "USMALLINT", "uint32": "UINTEGER", "uint64": "UBIGINT", "uint": "UBIGINT",
 }
 _SEPARATOR = "\0"
-# As ``scenarios.columns.tokens`` splits one text; the separator of texts stays as a token of its own.
+# As ``scenarios.value_types.tokens`` splits one text; the separator of texts stays as a token of its own.
 _TOKEN = re.compile(rf"\w+|{_SEPARATOR}")
 
 
@@ -83,6 +83,9 @@ def _gather(con: duckdb.DuckDBPyConnection) -> None:
         f"WHERE {name} IS NOT NULL"
         for name in FIELDS
     )
+    keys = [str(key) for (key,) in con.execute("SELECT DISTINCT unnest(json_keys(properties)) FROM items").fetchall()]
+    alike = len({*map(str.lower, keys), *FIELDS}) < len(keys) + len(FIELDS)
+    first = "QUALIFY row_number() OVER (PARTITION BY item_index, key ORDER BY spelled) = 1" if alike else ""
     con.execute(f"""
         CREATE OR REPLACE TABLE property_values AS
         WITH given AS (
@@ -91,8 +94,7 @@ def _gather(con: duckdb.DuckDBPyConnection) -> None:
             SELECT item_index, lower(entry.key), entry.key, entry.value FROM items, json_each(items.properties) AS entry
         ),
         kept AS (
-            SELECT item_index, key, value FROM given
-            QUALIFY row_number() OVER (PARTITION BY item_index, key ORDER BY spelled) = 1
+            SELECT item_index, key, value FROM given {first}
         ),
         elements AS (
             SELECT item_index, key, 0 AS position, value, false AS listed FROM kept WHERE json_type(value) <> 'ARRAY'

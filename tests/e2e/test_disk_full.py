@@ -68,7 +68,7 @@ def test_whatever_does_not_fit_the_next_night_with_room_is_as_if_nothing_had_hap
     for size in (20_000, 60_000):
         refused(night(home, partial(limit_files, size)), home)
         assert pointer(home) == before
-    for stage in ("drain", "ingest", "check", "train churn", "precompute", "stage", "publish"):
+    for stage in ("drain", "ingest", "check", "train churn", "precompute", "materialize", "stage", "publish"):
         refused(night(home, partial(full_from, stage)), home)
         assert pointer(home) == before, stage
         assert "published" not in statuses(home).get(undisturbed["run"], ""), stage

@@ -48,8 +48,9 @@ def test_histories_are_the_distinct_events_of_the_run(con: duckdb.DuckDBPyConnec
         assert found == wanted
         for (item, kind), value in zip(found, ratings[span], strict=True):
             newest = con.execute(
-                "SELECT (properties ->> 'rating')::FLOAT AS rating FROM events WHERE profile_id = $id AND item_id = $item "
-                "AND event_type = 'rating' ORDER BY created_at DESC, rating DESC LIMIT 1",
+                "SELECT (properties ->> 'rating')::FLOAT AS rating FROM events "
+                "WHERE profile_id = $id AND item_id = $item AND event_type = 'rating' "
+                "ORDER BY created_at DESC, rating DESC LIMIT 1",
                 {"id": f"p{profile:02d}", "item": item},
             ).fetchone()
             assert newest == (value,) if kind == "rating" else np.isnan(value)
