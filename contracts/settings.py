@@ -91,6 +91,18 @@ class Scenarios:
 
 
 @dataclass(frozen=True, slots=True)
+class Experiments:
+    """How A/B tests are judged. A subject converts by an event of ``goal_event_types`` within ``window_days`` after its
+    first exposure. ``level``: chance of ever being wrong about one test; ``planned_subjects``: how many subjects the
+    interval is tightest at."""
+
+    goal_event_types: tuple[str, ...] = ("charged",)
+    window_days: int = 7
+    level: float = 0.05
+    planned_subjects: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
 class Serving:
     """The endpoint. Binds to loopback unless told otherwise.
 
@@ -123,4 +135,5 @@ class Settings:
     recommendations: Recommendations = field(default_factory=Recommendations)
     churn: Churn = Churn()
     scenarios: Scenarios = Scenarios()
+    experiments: Experiments = Experiments()
     serving: Serving = Serving()

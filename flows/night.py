@@ -22,6 +22,7 @@ from flows.stages.cutoff import Cut
 from flows.stages.documents import registered_types
 from flows.stages.drain import DrainReport, drain
 from flows.stages.drained import declared_properties
+from flows.stages.experiments import judge
 from flows.stages.ingest import IngestReport, ingest
 from flows.stages.materialize import materialize
 from flows.stages.precompute import precompute
@@ -188,6 +189,8 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
         with watch.lap("precompute") as lap:
             step("precompute", lambda: precompute(con, target, recommended, settings, progress, named))
             lap.rows = outcome.tables["profiles"]
+        with watch.lap("experiments") as lap:
+            lap.rows = step("experiments", lambda: judge(con, settings.experiments, as_of, cut.documents.graph))
         outcome.jobs = [*recommended.jobs, *churn.jobs]
         outcome.evaluation = [*recommended.evaluation, *churn.evaluation]
         with watch.lap("export") as lap:

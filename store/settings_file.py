@@ -101,6 +101,9 @@ def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
         ),
         (0 <= settings.scenarios.max_rows <= 1000, "scenarios.max_rows", "must lie in 0..1000"),
         (settings.scenarios.evaluated_profiles >= 0, "scenarios.evaluated_profiles", "must be at least 0"),
+        (1 <= settings.experiments.window_days <= 365, "experiments.window_days", "must lie in 1..365"),
+        (0 < settings.experiments.level <= 0.5, "experiments.level", "must lie above 0, at most 0.5"),
+        (settings.experiments.planned_subjects >= 1, "experiments.planned_subjects", "must be at least 1"),
         (0 < settings.serving.port < 65536, "serving.port", "must lie in 1..65535"),
         (
             settings.serving.crossing_minds_path.startswith("/") and len(settings.serving.crossing_minds_path) > 1,

@@ -17,7 +17,7 @@ from contracts.settings import Pipeline
 from store.disk import sync_file, sync_folder
 from store.layout import Layout
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # The format of the file: from this version of DuckDB on texts are stored smaller, and faster.
 STORAGE = "v1.4.0"
 
@@ -79,6 +79,11 @@ CREATE TABLE IF NOT EXISTS session_events (
     event_id VARCHAR, session_id VARCHAR, event_type VARCHAR, item_id VARCHAR, created_at TIMESTAMP, properties JSON);
 -- One session that is known to be a profile's.
 CREATE TABLE IF NOT EXISTS sessions (session_id VARCHAR, profile_id VARCHAR, resolved_at TIMESTAMP);
+-- One subject of one A/B test: a user's own id or a session's (subject_kind user or session), with the group it was
+-- first seen in, when, and by which scenario and run. crossed_at: when it was first in the other group, null: never.
+CREATE TABLE IF NOT EXISTS exposures (
+    test_id VARCHAR, subject_kind VARCHAR, subject VARCHAR, profile_id VARCHAR, group_name VARCHAR, first_at TIMESTAMP,
+    crossed_at TIMESTAMP, reco_type VARCHAR, scenario_name VARCHAR, run_id VARCHAR);
 -- One drain of the journal, up to and with journal_seq.
 CREATE TABLE IF NOT EXISTS journal_drains (journal_seq BIGINT, rows BIGINT, drained_at TIMESTAMP);
 -- One row; the version grows with every change of the entity tables.
@@ -116,6 +121,10 @@ _CONTENT = {
     "written_values": ("entity", "id", "key", "value", "written_at"),
     "session_events": ("event_id", "session_id", "event_type", "item_id", "created_at", "properties"),
     "sessions": ("session_id", "profile_id", "resolved_at"),
+    "exposures": (
+        "test_id", "subject_kind", "subject", "profile_id", "group_name", "first_at", "crossed_at", "reco_type",
+        "scenario_name", "run_id",
+    ),
 }
 
 

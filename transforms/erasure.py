@@ -6,11 +6,15 @@ import duckdb
 
 
 def erase_profiles(con: duckdb.DuckDBPyConnection, erased: str) -> None:
-    """Delete the profiles in table ``erased`` (profile_id) with their events, ratings and sessions.
+    """Delete the profiles in table ``erased`` (profile_id) with their events, ratings, sessions and exposures.
 
     Call inside a transaction. What files deliver of them later is new.
     """
     mine = f"profile_id IN (SELECT profile_id FROM {erased})"
+    con.execute(
+        f"DELETE FROM exposures WHERE {mine} OR (subject_kind = 'session' AND subject IN (SELECT session_id FROM "
+        f"sessions WHERE {mine}))"
+    )
     con.execute(
         "DELETE FROM session_events WHERE session_id IN (SELECT session_id FROM sessions WHERE " + mine + ")"
     )

@@ -22,8 +22,8 @@ Reader = Callable[[int, int], Iterable[Iterable[Any]]]
 
 @dataclass(frozen=True, slots=True)
 class DrainReport:
-    """``rows`` writes were read; ``loaded`` events, ratings and session events were new or changed, and ``changed``
-    items and profiles were written; ``other`` writes are of no concern to the warehouse.
+    """``rows`` writes were read; ``loaded`` events, ratings, session events and exposures were new or
+    changed, and ``changed`` items and profiles were written; ``other`` writes are of no concern to the warehouse.
     """
 
     rows: int = 0

@@ -13,10 +13,11 @@ from scenarios.spec import PropertyType as ValueType
 from scenarios.value_types import parse_type
 from store.journal import documents
 from store.scenario_documents import ITEM_PROPERTY, USER_PROPERTY
-from transforms import cells, erasure, event_load, rating_load, session_load, written_load
+from transforms import cells, erasure, event_load, exposure_load, rating_load, session_load, written_load
 
 ENTITIES = (
-    "events", "ratings", "items", "profiles", "session_events", "session_resolve", "item_property", "user_property"
+    "events", "ratings", "items", "profiles", "session_events", "session_resolve", "item_property", "user_property",
+    "exposures",
 )
 _PLAIN = {"int": "number", "float": "number", "bool": "boolean"}
 _KEYS = "list_sort(json_keys(p))"
@@ -57,15 +58,15 @@ def declared_properties(connection: Connection) -> list[Declared]:
 def load(con: duckdb.DuckDBPyConnection, declared: Sequence[Declared]) -> tuple[int, int, int]:
     """Apply temp table ``drained`` (seq, entity, op, body, received_at) inside the caller's transaction.
 
-    Returns events (ratings and session events too) that are new, items and profiles that were written, and writes of
-    no known kind.
+    Returns events (ratings, session events and exposures too) that are new, items and profiles that were written,
+    and writes of no known kind.
     """
     _know(con)
     _erase(con)
     changed = _values(con, "items", "items") + _values(con, "profiles", "profiles")
     _register_types(con, declared)
     _strangers(con)
-    loaded = _events(con) + _ratings(con) + _sessions(con)
+    loaded = _events(con) + _ratings(con) + _sessions(con) + _exposures(con)
     row = con.execute(
         "SELECT count(*) FROM drained WHERE NOT list_contains($known, entity)", {"known": list(ENTITIES)}
     ).fetchone()
@@ -105,8 +106,8 @@ def _erase(con: duckdb.DuckDBPyConnection) -> None:
             "UNION SELECT session_id, e.seq FROM sessions JOIN erased e USING (profile_id)"
         )
         con.execute(
-            "DELETE FROM writes USING left_sessions s WHERE entity = 'session_events' AND "
-            "body->>'$.session_id' = s.session_id AND writes.seq < s.seq"
+            "DELETE FROM writes USING left_sessions s WHERE entity IN ('session_events', 'exposures') AND "
+            "(body->>'$.session_id') = s.session_id AND writes.seq < s.seq"
         )
         con.execute(
             "DELETE FROM session_events WHERE session_id IN (SELECT session_id FROM left_sessions)"
@@ -202,6 +203,21 @@ def _sessions(con: duckdb.DuckDBPyConnection) -> int:
     loaded = session_load.take_sessions(con, "happened", "resolved")
     con.execute("DROP TABLE happened")
     con.execute("DROP TABLE resolved")
+    return loaded
+
+
+def _exposures(con: duckdb.DuckDBPyConnection) -> int:
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE asked AS SELECT body->>'$.test_id' AS test_id, "
+        "CASE WHEN body->>'$.session_id' IS NULL THEN 'user' ELSE 'session' END AS subject_kind, "
+        "coalesce(body->>'$.session_id', body->>'$.customer_id') AS subject, "
+        "CASE WHEN body->>'$.session_id' IS NULL THEN profile_id END AS profile_id, body->>'$.group' AS group_name, "
+        f"{_HAPPENED} AS first_at, CAST(NULL AS TIMESTAMP) AS crossed_at, body->>'$.reco_type' AS reco_type, "
+        f"body->>'$.scenario_name' AS scenario_name, body->>'$.run_id' AS run_id FROM ({_of('exposures')})"
+    )
+    found = con.execute("SELECT count(*) FROM asked").fetchone()
+    loaded = exposure_load.take_exposures(con, "asked") if found and found[0] else 0
+    con.execute("DROP TABLE asked")
     return loaded
 
 
