@@ -16,8 +16,8 @@ def bind_rules(
     """The rules with typed literals, problems (rules that cannot be evaluated), and warnings.
 
     ``types``: item properties by lower-case name. A problem's ``where`` is ``filters[0]``, ``reranking[1]`` or
-    ``case_sequence[0].filters[2]``. An exclusion by an undeclared property drops nothing: it is left out, with a
-    warning.
+    ``case_sequence.sequence[0].filters[2]``. An exclusion by an undeclared property drops nothing: it is
+    left out, with a warning.
     """
     problems: list[Problem] = []
 
@@ -36,7 +36,7 @@ def bind_rules(
     reranking(rules.reranking, "")
     blocks = []
     for place, block in enumerate(rules.sequence or ()):
-        where = f"case_sequence[{place}]."
+        where = f"case_sequence.sequence[{place}]."
         blocks.append(replace(block, filters=filters(block.filters, where)))
         reranking(block.reranking, where)
     known = tuple(one for one in rules.exclude_properties if one.property in types)

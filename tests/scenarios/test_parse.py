@@ -76,7 +76,8 @@ FULL: dict[str, Any] = {
         "activation_period": 3, "max_activation_count": 2, "default_malus": 0.1, "similarity": "x", "malus": 1}}],
     "exclude_rated_items": True,
     "exclude_items_with_interaction_types": ["view"],
-    "exclude_props_of_items_with_interaction_types": [{"property_name": "Series", "interaction_types": ["buy", "view"]}],
+    "exclude_props_of_items_with_interaction_types": [
+        {"property_name": "Series", "interaction_types": ["buy", "view"]}],
     "case_sequence": {"sequence": [{"amt": 2, "filters": [{"property_name": "new", "op": "eq", "value": True}]}, {}]},
     "algorithms": " als | item_knn|",
     "candidates_preselection": {"method": "rated_items_nearest_neighbor", "params": {"k": 5}},
@@ -166,7 +167,8 @@ def test_generic_cases(target: str) -> None:
     (case(filters=["x:eq:1"]), "$.case.filters[0]"),
     (case(filters=[{"property_name": "x", "op": "eq", "value": {"type": "clock"}}]), "$.case.filters[0].value.type"),
     (case(filters=[{"property_name": "x", "op": "gt", "value": {
-        "type": "timestamp_now", "options": {"rounding_amount": 0}}}]), "$.case.filters[0].value.options.rounding_amount"),
+        "type": "timestamp_now", "options": {"rounding_amount": 0}}}]),
+     "$.case.filters[0].value.options.rounding_amount"),
     (case(filters=[{"property_name": "x", "op": "notempty", "value": {"type": "item_id"}}]), "$.case.filters[0]"),
     (case(filters=[{"property_name": "x", "op": "eq", "value": float("nan")}]), "$.case.filters[0].value"),
     (case(reranking=[{"property_name": "x", "op": "diversity", "weight": 0}]), "$.case.reranking[0].weight"),

@@ -132,7 +132,8 @@ def of(name: str, op: str, value: Any) -> Filter:
 
 rules = st.one_of(
     st.builds(of, st.sampled_from(["brand", "name"]), st.sampled_from(["eq", "neq"]), words),
-    st.builds(of, st.just("brand"), st.sampled_from(["in", "notin"]), st.lists(plain, min_size=1, max_size=4).map(tuple)),
+    st.builds(of, st.just("brand"), st.sampled_from(["in", "notin"]),
+              st.lists(plain, min_size=1, max_size=4).map(tuple)),
     st.builds(of, st.just("stock"), st.sampled_from(["eq", "neq", "lt", "lte", "gt", "gte"]), numbers),
     st.builds(of, st.just("stock"), st.sampled_from(["in", "notin"]),
               st.lists(numbers, min_size=1, max_size=4).map(tuple)),
