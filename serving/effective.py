@@ -207,6 +207,12 @@ class Effective:
         """Whose a session is, None while unknown."""
         return self.changes.owner(session_id)
 
+    def sessions_of(self, asked: str) -> list[str]:
+        """Ids of the sessions that are a user's."""
+        key, changes = self.changes.key(asked), self.changes
+        owned = [one for one in self.run.sessions_of(self.run.profile_row(key)) if changes.session_row(one) >= 0]
+        return sorted({*owned, *changes.owned.get(key, ())})
+
     def keys_of_users(self, after: str = "") -> Iterator[str]:
         """Profile ids of everybody who did something or was described, above ``after``, in order."""
         run, changes = self.run.profiles, self.changes

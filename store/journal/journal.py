@@ -100,6 +100,15 @@ class Journal:
         with self.writing() as connection:
             return writes.append(connection, batch, self.clock())
 
+    def erase(self, write: Write, keys: Sequence[str], sessions: Sequence[str]) -> int:
+        """Store a write that takes a profile out and delete, in the same transaction, all earlier ones about it (by any
+        of its ids) and about sessions of its. Returns the write's number.
+        """
+        with self.writing() as connection:
+            seq = writes.append(connection, [write], self.clock())[0].seq
+            writes.erase(connection, seq, keys, sessions)
+            return seq
+
     def writes_between(self, after: int, up_to: int, batch: int = BATCH) -> Iterator[list[StoredWrite]]:
         """Writes with ``after < seq <= up_to`` in order, in batches; memory is bounded by one batch."""
         return writes.stream(self.database, after, up_to, batch)

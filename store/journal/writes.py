@@ -132,6 +132,19 @@ def stream(database: Database, after: int, up_to: int, batch: int) -> Iterator[l
         position = found[-1].seq
 
 
+def erase(connection: Connection, up_to: int, keys: Sequence[str], sessions: Sequence[str]) -> int:
+    """Delete, inside a write transaction, every write below ``up_to`` about a profile (by any of its ids) and about
+    sessions of its; returns how many.
+    """
+    mine = table.c.entity.in_(("profiles", "events", "ratings")) & table.c.entity_key.in_(list(keys))
+    removed = connection.execute(delete(table).where(table.c.seq < up_to, mine)).rowcount
+    for start in range(0, len(sessions), LOOKUP_CHUNK):
+        chunk = list(sessions[start : start + LOOKUP_CHUNK])
+        theirs = table.c.entity.in_(("session_events", "session_resolve")) & table.c.entity_key.in_(chunk)
+        removed += connection.execute(delete(table).where(table.c.seq < up_to, theirs)).rowcount
+    return int(removed)
+
+
 def last_seq(connection: Connection) -> int:
     """Highest committed sequence number, pruned ones included; 0 for an empty journal."""
     highest = connection.scalar(select(func.max(table.c.seq)))
