@@ -82,6 +82,9 @@ class Moment(Protocol):
     def person(self, user_id: str) -> Person:
         """A profile by the client's own id; an unknown one has met nothing."""
 
+    def key(self, user_id: str) -> str:
+        """The profile_id of a profile, known to the run or not."""
+
     def session(self, session_id: str | None, met: Sequence[Met]) -> Person:
         """A stored session, if named, with what the request brings along."""
 

@@ -46,6 +46,10 @@ class Present:
     def person(self, user_id: str) -> Person:
         return Profile(self._effective, user_id, self._weights)
 
+    def key(self, user_id: str) -> str:
+        """The profile_id of a user, known to the run or not."""
+        return self._effective.key(user_id)
+
     def session(self, session_id: str | None, met: Sequence[Met]) -> Person:
         return Session(self._effective, session_id, met, self._weights)
 

@@ -66,6 +66,11 @@ def recommend(
     return _Lookup(moment, wish, item_ids, graph or moment.graph).granted()
 
 
+def warm() -> None:
+    """Load the compiled kernel, which takes most of a second, before the first lookup that is evaluated needs it."""
+    import scenarios.evaluate  # noqa: F401
+
+
 @dataclass(slots=True)
 class _Base:
     """Where a list starts from: the subject's items best first, whether popular items follow, whether it is cold."""
@@ -142,7 +147,8 @@ class _Lookup:
             self._person = None
         made = self._plan(sources)
         answer = Granted(
-            reco_type=sources.reco_type, evaluated=sources.evaluated_scenarios, max_age=made.rules.max_age
+            reco_type=sources.reco_type, evaluated=sources.evaluated_scenarios, max_age=made.rules.max_age,
+            splits=sources.splits,
         )
         if sources.reco_type.startswith("precomputed_"):
             answer.warnings = list(sources.warnings)

@@ -26,6 +26,7 @@ class Call:
 
     ``params``: what the path names; ``user_id``, ``item_id`` and ``session_id`` as canonical text. ``query``: a
     multi-dict of text. ``body``: the JSON object, empty when none came. ``headers``: to add to the answer's.
+    ``row_of``: set by a handler whose answer is a stored row of this profile (its key) and nothing else.
     """
 
     installation: Installation
@@ -35,6 +36,7 @@ class Call:
     session: Session | None = None
     tenant: Tenant | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    row_of: str = ""
 
     @property
     def database(self) -> Tenant:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 from contracts.settings import Serving
@@ -13,6 +14,7 @@ from serving.crossing_minds.routes import ROUTES
 from serving.crossing_minds.task_runner import COMMAND
 from serving.crossing_minds.tenant import Workshop
 from serving.metrics import Metrics
+from serving.scenario_lookup import warm
 
 
 class Mount:
@@ -43,6 +45,7 @@ class Mount:
         router = Router(ROUTES)
 
         def make() -> Dialect:
+            threading.Thread(target=warm, name="kernel", daemon=True).start()
             installation = Installation(own, own.settings, metrics.commit, clock, self._run_command)
             return Dialect(router, installation, metrics, own.settings)
 
