@@ -98,6 +98,7 @@ class _Reader:
             key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
             if isinstance(key, str):
                 found[key] = self.value(value_node, f"{path}.{key}", around)
+                self._document.lines[f"{path}.{key}"] = key_node.start_mark.line + 1
             else:
                 self._fault(key_node, "a key must be a text", "put it in quotes")
         return found
