@@ -36,13 +36,27 @@ class ScenarioLoop(NightloomError):
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """One A/B test that a walk passed, and the group (``A`` or ``B``) that its subject is in."""
+
+    test_id: str
+    reco_type: RecoType
+    scenario_name: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
-    """Where a walk ended: a case, its name, the steps on the way as ``evaluated_scenarios`` has them, and warnings."""
+    """Where a walk ended: a case, its name, the steps on the way as ``evaluated_scenarios`` has them, and warnings.
+
+    ``splits``: the A/B tests on the way; without a subject there are none.
+    """
 
     case: Case
     name: str
     steps: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...] = ()
+    splits: tuple[Split, ...] = ()
 
 
 def resolve(lookup: Lookup, reco_type: RecoType, name: str, context: Context) -> Resolution:
@@ -53,6 +67,7 @@ def resolve(lookup: Lookup, reco_type: RecoType, name: str, context: Context) ->
     """
     steps: list[dict[str, Any]] = []
     warnings: list[str] = []
+    splits: list[Split] = []
     visited: dict[str, None] = {}
     while True:
         definition = lookup(reco_type, name)
@@ -66,8 +81,11 @@ def resolve(lookup: Lookup, reco_type: RecoType, name: str, context: Context) ->
         scenario = definition.scenario
         if isinstance(scenario, Case):
             step["case"] = scenario.raw
-            return Resolution(scenario, name, tuple(steps), tuple(dict.fromkeys(warnings)))
-        step["to"], name = _onward(scenario, context, name, warnings)
+            return Resolution(scenario, name, tuple(steps), tuple(dict.fromkeys(warnings)), tuple(splits))
+        step["to"], onward = _onward(scenario, context, name, warnings)
+        if isinstance(scenario, AbTest) and context.subject is not None:
+            splits.append(Split(scenario.id, reco_type, name, step["to"]))
+        name = onward
 
 
 def _onward(

@@ -8,7 +8,7 @@ from typing import Any
 from scenarios.context import Context
 from scenarios.graph import Graph
 from scenarios.merge import merge
-from scenarios.resolve import MissingScenario, Resolution, resolve
+from scenarios.resolve import MissingScenario, Resolution, Split, resolve
 from scenarios.spec import RecoType, Rules
 
 GENERIC = "generic_input_to_items"
@@ -37,6 +37,11 @@ class Sources:
     def warnings(self) -> tuple[str, ...]:
         """Warnings of every walk, each once."""
         return tuple(dict.fromkeys(text for stage in self._stages() for text in stage.warnings))
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The A/B tests that every walk passed."""
+        return tuple(split for stage in self._stages() for split in stage.splits)
 
     @property
     def evaluated_scenarios(self) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from scenarios.merge import NO_RULES
+from scenarios.resolve import Split
 from scenarios.spec import Rules, Scalar
 from serving.moment import Met
 
@@ -47,7 +48,10 @@ class Wish:
 
 @dataclass(slots=True)
 class Granted:
-    """One answer: item rows of the run, best first; ``values`` instead for property lists. ``more``: others follow."""
+    """One answer: item rows of the run, best first; ``values`` instead for property lists. ``more``: others follow.
+
+    ``splits``: the A/B tests that took part, with the subject's group.
+    """
 
     items: list[int] = field(default_factory=list)
     values: list[Scalar] = field(default_factory=list)
@@ -58,3 +62,4 @@ class Granted:
     warnings: list[str] = field(default_factory=list)
     evaluated: dict[str, Any] | None = None
     max_age: int | None = None
+    splits: tuple[Split, ...] = ()

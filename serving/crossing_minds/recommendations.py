@@ -60,7 +60,7 @@ def _list(read: Reader, *, cursor: bool = True) -> Callable[[Call], Any]:
         if cursor:
             wish.offset, digest = w.page(call, given, wish, moment.run_id)
         granted = answered(call, moment, wish)
-        call.database.exposures(wish, granted)
+        call.database.exposures(wish, granted, moment.run_id)
         if granted.source == "row" and wish.reco_type == "profile_to_items" and not _split(granted):
             call.row_of = moment.key(call.params["user_id"])
         return items_answer(call, moment, wish, granted, digest)
@@ -83,7 +83,7 @@ def _values(read: Reader, *, as_text: bool) -> Callable[[Call], Any]:
         wish = read(call, given)
         wish.property = call.params["property"].lower()
         granted = answered(call, moment, wish)
-        call.database.exposures(wish, granted)
+        call.database.exposures(wish, granted, moment.run_id)
         values = [_as_text(value) for value in granted.values] if as_text else granted.values
         answer: dict[str, Any] = {"properties": values}
         about(answer, granted)

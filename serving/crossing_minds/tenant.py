@@ -10,8 +10,10 @@ from contracts.settings import Settings
 from serving.commit import GroupCommit
 from serving.crossing_minds.errors import not_ready
 from serving.crossing_minds.identifiers import Ids
+from serving.exposures import Exposures
 from serving.live import Live, View
 from serving.present import Present
+from serving.wishes import Granted, Wish
 from store.control import DatabaseRecord
 from store.journal import Accepted, Journal, Write
 from store.layout import Layout
@@ -42,6 +44,7 @@ class Tenant:
         self.live = workshop.live
         self.commit = workshop.commit
         self.clock = clock
+        self._exposures = Exposures(workshop.commit.submit, clock)
 
     @property
     def id(self) -> str:
@@ -67,6 +70,15 @@ class Tenant:
     async def submit(self, writes: Sequence[Write]) -> list[Accepted]:
         """Store writes in one transaction; returns when they are on disk. Waits its turn, however many wait before."""
         return await self.commit.submit(writes, patient=True)
+
+    def exposures(self, wish: Wish, granted: Granted, run_id: str) -> None:
+        """Note the groups of A/B tests that an answer went by; never waits or fails."""
+        if granted.splits:
+            self._exposures.note(granted.splits, wish.user_id, wish.session_id, run_id)
+
+    async def flush(self) -> None:
+        """Store the exposures that were noted and wait for it."""
+        await self._exposures.flush()
 
 
 class Tenants:
@@ -115,6 +127,8 @@ class Tenants:
         """Commit what waits and close a database, unless it is the endpoint's own."""
         known = self._open.pop(database_id, None)
         self._opening.pop(database_id, None)
+        if known is not None:
+            await known[0].flush()
         if known is not None and not known[1].own:
             await asyncio.to_thread(known[1].commit.stop)
             known[1].journal.close()
