@@ -201,7 +201,9 @@ class _Lookup:
             self._needed("user_id")
             person = self.somebody()
             assert person is not None
-            if person.touched:
+            # Without a list of its own but with something met it starts from that; the row holds popular items.
+            cold = person.row >= 0 and bool(self.moment.pack.lists_cold[person.row])
+            if person.touched or (cold and person.seeds):
                 return False
             subject = person.row
         if subject < 0:

@@ -47,6 +47,9 @@ class Materialized:
 def materialize(target: Path, documents: RunDocuments, settings: Settings, progress: Progress) -> Materialized:
     """Write ``pack/rows`` with its index in ``pack.json`` and the tables ``scenario_rows`` and ``scenario_tables``.
 
+    The row of a cold profile holds popular items. A lookup that knows events of it, which taught no model anything,
+    starts from these instead and must not read the row.
+
     ``target`` has the serving pack and the tables ``profiles`` and ``items``. No result depends on the threads.
     """
     pack = ServingPack(target / "pack")
@@ -111,11 +114,16 @@ def _evaluate(pack: ServingPack, folder: Path, one: RowSet, number: int, threads
     catalogue = pack.catalogue()
     base = pack.base(one.reco_type, one.algorithm)
     of_items = one.reco_type == "item_to_items"
+    cold = np.asarray(pack.lists_cold, np.bool_)
     writer = RowsWriter(folder, number, len(base), ROW_DEPTH, catalogue.size)
 
     def work(start: int, stop: int) -> None:
+        some = base[start:stop]
+        if not of_items and cold[start:stop].any():
+            # Who has no list of their own starts from nothing: popular items follow, as at lookup.
+            some = np.where(cold[start:stop, None], np.int32(-1), some)
         found = evaluate(
-            catalogue, one.rules, base[start:stop],
+            catalogue, one.rules, some,
             History.none(stop - start) if of_items else pack.history(slice(start, stop)),
             self_items=np.arange(start, stop, dtype=np.int32) if of_items else None,
         )

@@ -88,9 +88,11 @@ def test_every_row_is_the_list_of_an_evaluation(made: tuple[Path, Materialized])
         base = pack.base(one.reco_type)
         for subject in np.random.default_rng(3).integers(0, len(base), 40).tolist():
             span = slice(subject, subject + 1)
+            cold = not of_items and pack.lists_cold[subject]
             found = evaluate(
-                catalogue, one.rules, base[span], History.none(1) if of_items else pack.history(span),
-                self_items=np.array([subject], np.int32) if of_items else None, backfill=not of_items,
+                catalogue, one.rules, np.full((1, 0), -1, np.int32) if cold else base[span],
+                History.none(1) if of_items else pack.history(span),
+                self_items=np.array([subject], np.int32) if of_items else None,
             )
             assert rows.length(subject) == found.lengths[0]
             listed = [item for item in found.items[0].tolist() if item >= 0]
