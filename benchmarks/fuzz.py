@@ -86,7 +86,7 @@ def by_schema(address: str, key: str, requests: int, random: int, findings: Find
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             try:
                 cases = operation.as_strategy(generation_mode=mode)
-                _run(cases, each, random, lambda case, name=name: _call(case, address, key, name, findings))
+                run_cases(cases, each, random, lambda case, name=name: _call(case, address, key, name, findings))
             except Exception as error:
                 if type(error).__name__ not in ("Unsatisfiable", "SkipTest", "InvalidSchema"):
                     raise  # an operation without parameters has nothing to break
@@ -143,7 +143,7 @@ def by_bytes(client: httpx.Client, paths: list[str], requests: int, random: int,
             answer.content,
         )
 
-    _run(asked, requests, random, call)
+    run_cases(asked, requests, random, call)
 
 
 def without_key(address: str, operations: list[tuple[str, str]], findings: Findings) -> None:
@@ -184,7 +184,9 @@ def fuzz(address: str, key: str, requests: int, random: int = 0) -> Findings:
     return findings
 
 
-def _run(cases: st.SearchStrategy[Any], count: int, random: int, call: Any) -> None:
+def run_cases(cases: st.SearchStrategy[Any], count: int, random: int, call: Any) -> None:
+    """Call with so many made-up cases; the same ``random`` makes up the same."""
+
     @seed(random)
     @settings(max_examples=count, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(cases)

@@ -9,8 +9,10 @@ from typing import Any
 
 import orjson
 
+from scenarios.spec import RECO_TYPES
 from serving.crossing_minds import schemas as s
 from serving.crossing_minds.router import Route, Schema, segments
+from serving.crossing_minds.tasks import NAMES as NAMES_OF_TASKS
 from serving.docs import FILES, installed_file, page, without_null
 
 VERSION = "3.1.0"
@@ -31,6 +33,12 @@ ERROR = s.obj({
     ),
 })
 DESCRIPTION = "Programs written for the Crossing Minds API keep working unchanged. Also below /v1/."
+
+# What the names in paths stand for; the others are any text.
+PATHS: dict[str, Schema] = {
+    "user_id": s.ID_TEXT, "item_id": s.ID_TEXT, "session_id": s.ID_TEXT, "task_name": s.words(*NAMES_OF_TASKS),
+    "reco_type": s.words(*RECO_TYPES), "name": s.string(pattern=s.NAME), "property": s.string(pattern=s.NAME),
+}
 
 Found = tuple[str, bytes]
 
@@ -59,7 +67,7 @@ def operation(route: Route) -> dict[str, Any]:
         "operationId": _slug(f"{route.verb} {route.path}"), "summary": route.summary, "tags": [segments(route.path)[0]],
         "description": f"Roles: {', '.join(route.roles) or 'all'}. {route.mark}.",
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            {"name": name, "in": "path", "required": True, "schema": PATHS.get(name) or s.string(minLength=1)}
             for name in route.names
         ] + [_query(name, dict(schema)) for name, schema in route.query.items()],
         "responses": _responses(route),

@@ -6,6 +6,7 @@ from serving.crossing_minds import (
     databases,
     interactions,
     items,
+    llm,
     login,
     preview,
     properties,
@@ -21,7 +22,7 @@ from serving.crossing_minds.router import Route
 # A noun is one module with its ROUTES, and one more name here.
 NOUNS = (
     login, databases, properties, items, users, ratings, interactions, sessions, scenarios, preview, recommendations,
-    tasks,
+    llm, tasks,
 )
 
 ROUTES: tuple[Route, ...] = tuple(route for noun in NOUNS for route in noun.ROUTES)

@@ -61,7 +61,9 @@ def nullable(of: Mapping[str, Any]) -> Schema:
     return either(of, {"type": "null"})
 
 
-ID = either(string(), integer())  # a number or text, by the database's types
+NAME = "^[A-Za-z0-9._-]{1,64}$"
+ID_TEXT = string(pattern="^[0-9A-Za-z._-]{1,86}$", description="an id of the database's type")
+ID = either(ID_TEXT, integer())  # a number or text, by the database's types
 TIME = either(number(), string())  # unix seconds, or text of them or of ISO 8601
 WARNINGS = array(string())
 OBJECT: Schema = {"type": "object"}
