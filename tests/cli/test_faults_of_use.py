@@ -169,7 +169,7 @@ def test_help_is_light() -> None:
 
 @pytest.mark.parametrize("command", [
     "demo", "init", "sample", "drop", "check", "run", "backfill", "status", "runs", "rollback", "explain", "quarantine",
-    "report", "serve", "reference", "keys",
+    "report", "serve", "reference", "keys", "apply", "get",
 ])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     from cli.main import app
