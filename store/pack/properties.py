@@ -91,22 +91,26 @@ def _gather(con: duckdb.DuckDBPyConnection) -> None:
         WITH given AS (
             {fields}
             UNION ALL
-            SELECT item_index, lower(entry.key), entry.key, entry.value FROM items, json_each(items.properties) AS entry
+            SELECT item_index, lower(entry.key), entry.key, entry.value
+            FROM (SELECT item_index, unnest(map_entries(properties::MAP(VARCHAR, JSON))) AS entry FROM items)
         ),
-        kept AS (
-            SELECT item_index, key, value FROM given {first}
+        kept AS MATERIALIZED (
+            SELECT item_index, key, value, json_type(value) AS kind FROM given {first}
         ),
         elements AS (
-            SELECT item_index, key, 0 AS position, value, false AS listed FROM kept WHERE json_type(value) <> 'ARRAY'
+            SELECT item_index, key, 0 AS position, value, kind, false AS listed FROM kept WHERE kind <> 'ARRAY'
             UNION ALL
-            SELECT item_index, key, unnest(range(json_array_length(value)::BIGINT))::INTEGER,
-                   unnest(json_extract(value, '$[*]')), true
-            FROM kept WHERE json_type(value) = 'ARRAY'
+            SELECT item_index, key, position, value, json_type(value), true
+            FROM (
+                SELECT item_index, key, unnest(range(json_array_length(value)::BIGINT))::INTEGER AS position,
+                       unnest(json_extract(value, '$[*]')) AS value
+                FROM kept WHERE kind = 'ARRAY'
+            )
             UNION ALL
-            SELECT item_index, key, -1, NULL, true FROM kept WHERE json_type(value) = 'ARRAY'
+            SELECT item_index, key, -1, NULL, NULL, true FROM kept WHERE kind = 'ARRAY'
         )
-        SELECT key, item_index, position, listed, json_type(value) AS kind, value ->> '$' AS text
-        FROM elements WHERE value IS NULL OR json_type(value) NOT IN ('NULL', 'OBJECT', 'ARRAY')
+        SELECT key, item_index, position, listed, kind, value ->> '$' AS text
+        FROM elements WHERE value IS NULL OR kind NOT IN ('NULL', 'OBJECT', 'ARRAY')
         ORDER BY key, item_index, position
     """)
 
