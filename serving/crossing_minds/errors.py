@@ -17,6 +17,11 @@ LONGEST = 200  # characters of a client's own text that an answer repeats
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+HEADERS: dict[int, Headers] = {
+    401: ((b"www-authenticate", b"Bearer"),),
+    413: ((b"connection", b"close"),),  # the rest of the body is not read
+}
+
 
 class ApiError(Exception):
     """Ends a request. ``fields`` are the members of ``error_data``; the name of the class is the ``error_name``."""
@@ -42,7 +47,7 @@ class ApiError(Exception):
     @property
     def headers(self) -> Headers:
         """Headers that go with the status."""
-        return ((b"www-authenticate", b"Bearer"),) if self.status == 401 else ()
+        return HEADERS.get(self.status, ())
 
 
 class ServerError(ApiError):

@@ -30,6 +30,8 @@ class Installation:
         self.tenants = Tenants(own, observe, clock)
         self._runner = TaskRunner(self.control, own.layout, run_command)
         self._token: Hashable = None
+        self._looked: Hashable = None
+        self._tasks_wait = True
         self._directory: Directory | None = None
 
     def directory(self) -> Directory:
@@ -70,7 +72,10 @@ class Installation:
                 tenant.live.view()
             else:
                 await self.tenants.close(tenant.id)
-        await asyncio.to_thread(self._runner.step)
+        token = self.control.change_token()
+        if self._tasks_wait or token != self._looked:
+            self._looked = token
+            self._tasks_wait = await asyncio.to_thread(self._runner.step)
 
     async def close(self) -> None:
         """Stop this process's tasks, close every database and the control journal."""

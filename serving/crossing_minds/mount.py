@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from contracts.errors import NightloomError
 from contracts.settings import Serving
-from serving.asgi import Receive, Scope, Send
+from serving.asgi import Receive, Scope, Send, respond
 from serving.crossing_minds.dialect import Dialect
+from serving.crossing_minds.errors import as_api_error
 from serving.crossing_minds.installation import Installation
 from serving.crossing_minds.router import Router
 from serving.crossing_minds.routes import ROUTES
@@ -67,5 +69,10 @@ class Mount:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._dialect is None:
             assert self._make is not None
-            self._dialect = self._make()
+            try:
+                self._dialect = self._make()
+            except NightloomError as error:
+                told = as_api_error(error, "opening the control journal")
+                await respond(send, told.status, told.body())
+                return
         await self._dialect(scope, receive, send)

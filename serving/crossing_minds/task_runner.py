@@ -46,12 +46,14 @@ class TaskRunner:
         self._working: dict[str, _Work] = {}
         self._stopping = False
 
-    def step(self) -> None:
-        """Start what can start, stop what is to stop, settle what was left behind. Call it from time to time."""
-        if self._stopping:
-            return
-        databases = self._control.directory().databases
-        for task in self._control.unfinished_tasks():
+    def step(self) -> bool:
+        """Start what can start, stop what is to stop, settle what was left behind.
+
+        False: nothing waits or works, so it need not be called again before the control journal changes.
+        """
+        unfinished = [] if self._stopping else self._control.unfinished_tasks()
+        databases = self._control.directory().databases if unfinished else {}
+        for task in unfinished:
             work = self._working.get(task.task_id)
             if work is not None:
                 if task.status == "CANCELLED_REQUESTED":
@@ -60,6 +62,7 @@ class TaskRunner:
                 self._start(task, databases.get(task.database_id))
             elif task.runner is None or is_dead(task.runner):
                 self._settle(task, databases.get(task.database_id))
+        return bool(unfinished)
 
     def stop(self) -> None:
         """Stop every run of this process and note it."""
