@@ -106,6 +106,34 @@ def differences(rows: Rows, title: str, name: str) -> str:
     return _svg(alt.layer(zero, interval, point), name, height=max(70, 22 * len(rows)))
 
 
+def band(days: Rows, name: str) -> str:
+    """A line of {day, difference, low, high} by day, within its interval, over a line at zero. ``day``: ISO 8601."""
+    import altair as alt
+
+    # Days are told apart by their order, not by a clock: no time zone can shift them.
+    order = [row["day"] for row in days]
+    shown = order[:: max(1, len(order) // 6)]
+    x = alt.X("day:O", sort=order, title=None, axis=alt.Axis(values=shown, labelAngle=0, grid=False))
+    title = "B minus A"
+    # The first days know next to nothing: their intervals are cut off where the last one's reading would be lost.
+    far = 3 * max(abs(days[-1]["low"]), abs(days[-1]["high"]))
+    near = alt.Scale(domain=[-far, far], clamp=True)
+    base = _chart(days)
+    area = base.mark_area(fill=_ACCENT, fillOpacity=0.18).encode(
+        x=x, y=alt.Y("low:Q", title=title, axis=alt.Axis(format="%"), scale=near), y2="high:Q"
+    )
+    line = base.mark_line(color=_ACCENT, point=alt.OverlayMarkDef(color=_ACCENT, filled=True, size=25)).encode(
+        x=x, y=alt.Y("difference:Q", title=title, scale=near)
+    )
+    zero = _chart([{"none": 0}]).mark_rule(color=_QUIET, strokeDash=[4, 4]).encode(
+        y=alt.Y("none:Q", title=title, scale=near)
+    )
+    last = _chart(days[-1:]).mark_rule(color=_ACCENT, strokeWidth=2).encode(
+        x=x, y=alt.Y("low:Q", title=title, scale=near), y2="high:Q"
+    )
+    return _svg(alt.layer(area, zero, line, last), name)
+
+
 def bars(rows: Rows, x_title: str, name: str) -> str:
     """Horizontal bars of {name, value}, in the order given."""
     import altair as alt

@@ -70,6 +70,10 @@ def _values(run: RunTables, before: RunTables | None, night: Night) -> dict[str,
         "recommendations": spread,
         "recommendation_plot": trusted(plots.shares(spread["curves"], "shares")) if spread else "",
         "scenarios": [block | {"plot": _costs(block, number)} for number, block in enumerate(scenarios(run))],
+        "experiments": [
+            test | {"plot": trusted(plots.band(test["points"], f"test{number}")) if test["points"] else ""}
+            for number, test in enumerate(report_data.experiments(run))
+        ],
         "changes": report_data.changes(run, before),
         "laps": night.laps,
         "laps_plot": _laps_plot(night.laps),

@@ -244,6 +244,19 @@ def _cumulative(points: list[Row], column: str, total: int, name: str) -> list[R
     return curve
 
 
+def experiments(run: RunTables) -> list[Row]:
+    """A/B tests, those that run first, each with ``points``: the difference and its interval by day, once there is one.
+    """
+    days: dict[str, list[Row]] = {}
+    for row in run.table("experiment_days", "test_id, day"):
+        if row["difference"] is not None and row["high"] - row["low"] < 2:
+            names = ("difference", "low", "high")
+            point = {"day": row["day"].isoformat(), **{name: row[name] for name in names}}
+            days.setdefault(row["test_id"], []).append(point)
+    tests = run.table("experiments", "running DESC, test_id")
+    return [test | {"points": days.get(test["test_id"], [])} for test in tests]
+
+
 def changes(now: RunTables, before: RunTables | None) -> Row | None:
     """How many answers differ from the last run's: first ten places of lists, and labels of churn; None without an
     earlier run.
