@@ -33,6 +33,7 @@ import httpx  # noqa: E402 - after the path
 import jsonschema  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
+from benchmarks.crossing_minds_requests import requests as requests_of  # noqa: E402
 from benchmarks.fuzz import run_cases  # noqa: E402
 from contracts.settings import Settings  # noqa: E402
 from serving.app import Endpoint  # noqa: E402
@@ -150,7 +151,17 @@ def plant(house: House) -> None:
     with house.client("root") as client:
         case = {"scenario_type": "case", "case": {"amt": 3}, "metadata": {"secret": SECRET}}
         client.put(f"/scenarios/profile_to_items/{SECRET}/", json=case)
-        client.post("/items-properties/", json={"property_name": "brand", "value_type": "unicode"})
+        for name, kind in (("brand", "unicode"), ("price", "float"), ("sold", "bool"), ("title", "text")):
+            for noun in ("items", "users"):
+                client.post(f"/{noun}-properties/", json={"property_name": name, "value_type": kind})
+        client.post("/items-properties/", json={"property_name": "tags", "value_type": "unicode8", "repeated": True})
+        case = {"filters": [{"property_name": "brand", "op": "neq", "value": "acme"}]}
+        for reco_type in ("profile_to_items", "item_to_items", "session_to_items"):
+            client.put(f"/scenarios/{reco_type}/home/", json={"scenario_type": "case", "case": case})
+            client.patch(f"/scenarios-default/{reco_type}/", json={"name": "home"})
+        case = {"reco_type": "profile_to_items"}
+        client.put("/scenarios/generic_input_to_items/home/", json={"scenario_type": "case", "case": case})
+        client.patch("/scenarios-default/generic_input_to_items/", json={"name": "home"})
         client.put("/items/planted/properties/", json={"item": {"brand": SECRET}})
         client.patch("/databases/current/", json={"metadata": {"secret": SECRET}})
 
@@ -162,7 +173,8 @@ def fuzz(house: House, requests: int, seed: int = 0) -> Findings:
     known = logins(house)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the tools that make up requests, about their own kind
-        by_schema(house, known, requests * 9 // 10, seed, findings)
+        by_schema(house, known, requests // 2, seed, findings)
+        by_grammar(house, known, requests * 4 // 10, seed, findings)
         by_bytes(house, known, requests // 10, seed, findings)
     if httpx.get(f"{house.url}{BASE}/", timeout=30).status_code != 200:
         findings.faults["the endpoint does not answer any more"] = ""
@@ -217,6 +229,36 @@ def _ask(
     asked = f"{told['url'][len(str(client.base_url)) - 1:]} {told.get('params')} {content}"[:600]
     judged = route if told["method"].upper() == route.verb else None
     findings.judge(judged, login, asked, answer.status_code, answer.headers.get("content-type", ""), answer.content)
+
+
+def by_grammar(house: House, known: Sequence[Login], requests: int, seed: int, findings: Findings) -> None:
+    """Requests that mean something, mostly; cursors are those that answers gave."""
+    routes = tuple(route for route in ROUTES if (route.verb, route.path) not in LEFT_OUT)
+    asked = st.tuples(requests_of(routes), st.integers(0, 1 << 30))
+    pool = ["x"]
+    with httpx.Client(base_url=house.url + BASE, timeout=60) as client:
+
+        def call(one: Any) -> None:
+            (route, named, query, body), chance = one
+            allowed = [login for login in known if LETTER[login.role] in route.roles and login.database]
+            login = (known if chance % 5 == 0 or not allowed else allowed)[chance % len(allowed or known)]
+            path = route.path.format(**{name: quote(value, safe="") for name, value in named.items()})
+            pairs = [(name, pool[chance % len(pool)] if value == "POOL" else value) for name, value in query]
+            if route.beacon or route.path.startswith("login/"):
+                body = {**body, "token": login.token}
+            content = {} if route.verb == "GET" else {"json": body}
+            answer = client.request(
+                route.verb, f"/{path}?{urlencode(pairs)}", headers={"Authorization": f"Bearer {login.token}"}, **content
+            )
+            if answer.status_code == 200 and b"next_cursor" in answer.content and len(pool) < 1000:
+                pool.append(str(answer.json().get("next_cursor") or "x"))
+            shown = f"{route.verb} {path} {pairs} {content}"[:800]
+            judged = route if all(named.values()) else None
+            findings.judge(
+                judged, login, shown, answer.status_code, answer.headers.get("content-type", ""), answer.content
+            )
+
+        run_cases(asked, requests, seed, call)
 
 
 def by_bytes(house: House, known: Sequence[Login], requests: int, seed: int, findings: Findings) -> None:
