@@ -71,21 +71,24 @@ class TablesRun:
         self._customers = [row[1] or "" for row in people]
         self._people = [lowered(json.loads(row[2])) for row in people]
         self._implicit = [bool(row[3]) for row in people]
-        self.customers = sorted(one for one, bare in zip(self._customers, self._implicit, strict=True) if one and not bare)
-        self._rows = {one: at for at, one in enumerate(self._customers)} | {one: at for at, one in enumerate(self.profiles)}
+        described = zip(self._customers, self._implicit, strict=True)
+        self.customers = sorted(one for one, bare in described if one and not bare)
+        self._rows = {one: at for at, one in enumerate(self._customers)}
+        self._rows |= {one: at for at, one in enumerate(self.profiles)}
         self._log: dict[str, list[Interaction]] = {}
         columns = "epoch_us(created_at), event_type, item_id, CASE WHEN properties::VARCHAR = '{}' THEN '' ELSE " \
             "properties::VARCHAR END"
         for key, *said in con.execute(
             f"SELECT profile_id, {columns} FROM events WHERE item_id IS NOT NULL AND event_type <> 'rating'"
         ).fetchall():
-            self._log.setdefault(key, []).append(Interaction(*said[:3], said[3].encode()))
+            self._log.setdefault(key, []).append(Interaction(said[0], said[1], said[2], said[3].encode()))
         self._rated: dict[str, list[Rated]] = {}
-        for key, *said in con.execute("SELECT profile_id, item_id, rating, epoch_us(created_at) FROM ratings").fetchall():
+        rated = "SELECT profile_id, item_id, rating, epoch_us(created_at) FROM ratings"
+        for key, *said in con.execute(rated).fetchall():
             self._rated.setdefault(key, []).append(Rated(*said))
         self._sessions: dict[str, list[Interaction]] = {}
         for key, *said in con.execute(f"SELECT session_id, {columns} FROM session_events").fetchall():
-            self._sessions.setdefault(key, []).append(Interaction(*said[:3], said[3].encode()))
+            self._sessions.setdefault(key, []).append(Interaction(said[0], said[1], said[2], said[3].encode()))
         found = con.execute(
             "SELECT session_id, profile_id, customer_id, epoch_us(resolved_at) FROM sessions ORDER BY session_id"
         ).fetchall()
@@ -134,10 +137,10 @@ class TablesRun:
     def session_owner(self, row: int) -> Owner | None:
         return self._owners[row]
 
-    def sessions_of(self, profile_row: int) -> list[str]:
+    def sessions_of(self, profile_id: str) -> list[str]:
         return [
             one for one, owner in zip(self.sessions, self._owners, strict=True)
-            if profile_row >= 0 and owner is not None and owner.profile_id == self.profiles[profile_row]
+            if owner is not None and owner.profile_id == profile_id
         ]
 
     def catalogue(self) -> Catalogue:
@@ -151,11 +154,10 @@ class TablesRun:
 
     def history(self, row: int) -> History:
         names = tuple(sorted({*TYPES, "rating"}))
+        met = [(one.item_id, one.event_type) for one in self.interactions(row)]
+        met += [(one.item_id, "rating") for one in self.ratings(row)]
         found = sorted({
-            (self.item_row(one.item_id), names.index(kind))
-            for one, kind in [
-                *((one, one.event_type) for one in self.interactions(row)), *((one, "rating") for one in self.ratings(row)),
-            ] if self.item_row(one.item_id) >= 0
+            (self.item_row(item_id), names.index(kind)) for item_id, kind in met if self.item_row(item_id) >= 0
         })
         return History(
             np.array([0, len(found)], np.int64), np.array([item for item, _ in found], np.int32),
@@ -253,7 +255,7 @@ class World:
     def _erase(self, user: str) -> None:
         state = self._now()
         key, sessions = state.key(user), state.sessions_of(user)
-        self.write("profiles", user, "erase", {"customer_id": user})
+        self.write("profiles", user, "erase", {"customer_id": user, "sessions": sessions})
         self.writes = [
             write for write in self.writes if write.seq == self.seq or not (
                 (write.entity in ("profiles", "events", "ratings") and write.entity_key in (user, key))
@@ -287,7 +289,9 @@ def picture(state: Effective) -> dict[str, Any]:
         "users": users,
         "users asked": {one: state.user(one) for one in USER_IDS if state.has_user(one)},
         "ratings": {one: state.ratings(one) for one in USER_IDS},
-        "all ratings": {state.customer_of(key): state.ratings(key) for key in state.keys_of_users() if state.ratings(key)},
+        "all ratings": {
+            state.customer_of(key): found for key in state.keys_of_users() if (found := state.ratings(key))
+        },
         "interactions": {one: state.interactions(one) for one in USER_IDS},
         "all interactions": {
             state.customer_of(key): found for key in state.keys_of_users() if (found := state.interactions(key))
@@ -314,8 +318,8 @@ def consistent(state: Effective) -> None:
                 assert catalogue.columns[name].of_item(row) == wanted, (item_id, name)
     for user in USER_IDS:
         history = state.history(user)
-        met = {(run.items[row], history.type_names[kind]) for row, kind in zip(history.items, history.types, strict=True)}
-        assert met == {
+        pairs = zip(history.items.tolist(), history.types.tolist(), strict=True)
+        assert {(run.items[row], history.type_names[kind]) for row, kind in pairs} == {
             (item_id, kind) for item_id, kind in [
                 *((one.item_id, one.event_type) for one in state.interactions(user)),
                 *((one.item_id, "rating") for one in state.ratings(user)),

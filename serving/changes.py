@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -156,7 +156,7 @@ class Changes:
     def _profile(self, write: StoredWrite, body: Body) -> None:
         key = self._customer(body.get("customer_id") or write.entity_key)
         if write.op == "erase":
-            self._erase(key)
+            self._erase(key, body.get("sessions") or ())
         self.profiles.apply(key, write.op, body.get("properties") or {})
 
     def _item_property(self, _write: StoredWrite, body: Body) -> None:
@@ -191,6 +191,7 @@ class Changes:
         self.sessions.setdefault(session_id, []).append(happened)
         owner = self.owner(session_id)
         if owner is not None:
+            self.customers.setdefault(owner.profile_id, owner.customer_id)
             self._add(owner.profile_id, happened)
 
     def _resolve(self, write: StoredWrite, body: Body) -> None:
@@ -207,8 +208,9 @@ class Changes:
             for happened in self.run.session_interactions(row):
                 self._add(key, happened)
 
-    def _erase(self, key: str) -> None:
-        for session_id in self.owned.pop(key, ()):
+    def _erase(self, key: str, sessions: Sequence[str]) -> None:
+        """Forget a profile and its sessions; the write names them, because what said whose they were is gone too."""
+        for session_id in {*self.owned.pop(key, ()), *sessions}:
             self.sessions.pop(session_id, None)
             self.owners.pop(session_id, None)
             self._hidden.add(session_id)

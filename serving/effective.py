@@ -210,7 +210,7 @@ class Effective:
     def sessions_of(self, asked: str) -> list[str]:
         """Ids of the sessions that are a user's."""
         key, changes = self.changes.key(asked), self.changes
-        owned = [one for one in self.run.sessions_of(self.run.profile_row(key)) if changes.session_row(one) >= 0]
+        owned = [one for one in self.run.sessions_of(key) if changes.session_row(one) >= 0]
         return sorted({*owned, *changes.owned.get(key, ())})
 
     def keys_of_users(self, after: str = "") -> Iterator[str]:

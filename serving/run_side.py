@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scenarios.catalogue import Catalogue
 from scenarios.history import History
 from scenarios.spec import PropertyType
-from store.pack.logs import NO_OWNER, Interaction, Rated
+from store.pack.logs import NO_OWNER, OTHER_OWNER, Interaction, Rated
 from store.pack.read import ServingPack
 
 KEPT_IDS = 16_384
@@ -68,7 +68,7 @@ class RunSide(Protocol):
     def session_row(self, session_id: str) -> int: ...
     def session_interactions(self, row: int) -> list[Interaction]: ...
     def session_owner(self, row: int) -> Owner | None: ...
-    def sessions_of(self, profile_row: int) -> list[str]:
+    def sessions_of(self, profile_id: str) -> list[str]:
         """Ids of the sessions that are a profile's; costs as much as there are sessions."""
         ...
     def catalogue(self) -> Catalogue: ...
@@ -148,11 +148,10 @@ class PackRun:
             logs.session_profile_ids[row].decode(), logs.session_customer_ids[row].decode(), logs.session_at[row]
         )
 
-    def sessions_of(self, profile_row: int) -> list[str]:
-        if profile_row < 0:
-            return []
-        rows = np.flatnonzero(np.asarray(self._logs.session_owners) == profile_row)
-        return [self.sessions[row] for row in rows.tolist()]
+    def sessions_of(self, profile_id: str) -> list[str]:
+        row, sought = self.profile_row(profile_id), profile_id.encode()
+        rows = np.flatnonzero(np.asarray(self._logs.session_owners) == (row if row >= 0 else OTHER_OWNER)).tolist()
+        return [self.sessions[at] for at in rows if row >= 0 or self._logs.session_profile_ids[at] == sought]
 
     def catalogue(self) -> Catalogue:
         return self.pack.catalogue()
@@ -183,7 +182,7 @@ class NoRun:
     item_values = profile_values = customer_id = implicit = interactions = interaction_count = _none
     rated_count = ratings = session_interactions = session_owner = history = _none
 
-    def sessions_of(self, _profile_row: int) -> list[str]:
+    def sessions_of(self, _profile_id: str) -> list[str]:
         return []
 
     def catalogue(self) -> Catalogue:

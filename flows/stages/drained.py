@@ -103,15 +103,15 @@ def _erase(con: duckdb.DuckDBPyConnection) -> None:
             "CREATE OR REPLACE TEMP TABLE left_sessions AS "
             "SELECT body->>'$.session_id' AS session_id, e.seq FROM writes w JOIN erased e USING (profile_id) "
             "WHERE entity = 'session_resolve' AND w.seq < e.seq "
-            "UNION SELECT session_id, e.seq FROM sessions JOIN erased e USING (profile_id)"
+            "UNION SELECT session_id, e.seq FROM sessions JOIN erased e USING (profile_id) "
+            "UNION SELECT unnest(from_json(body->'$.sessions', '[\"VARCHAR\"]')), seq FROM writes "
+            "WHERE entity = 'profiles' AND op = 'erase' AND json_type(body, '$.sessions') = 'ARRAY'"
         )
         con.execute(
             "DELETE FROM writes USING left_sessions s WHERE entity IN ('session_events', 'exposures') AND "
             "(body->>'$.session_id') = s.session_id AND writes.seq < s.seq"
         )
-        con.execute(
-            "DELETE FROM session_events WHERE session_id IN (SELECT session_id FROM left_sessions)"
-        )
+        con.execute("DELETE FROM session_events WHERE session_id IN (SELECT session_id FROM left_sessions)")
         con.execute(
             "DELETE FROM writes USING erased e WHERE writes.profile_id = e.profile_id AND writes.seq <= e.seq"
         )

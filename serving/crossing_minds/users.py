@@ -17,9 +17,10 @@ async def erase(call: Call) -> Answer:
     """Take out everything of a user: from the journal now, from the warehouse at the next run."""
     customer_id, journal = call.params["user_id"], call.database.journal
     state = call.database.live.effective()
-    key = state.key(customer_id)
-    write = Write(USERS.entity, customer_id, "erase", orjson.dumps({"customer_id": customer_id}).decode())
-    await asyncio.to_thread(journal.erase, write, (customer_id, key), state.sessions_of(customer_id))
+    key, sessions = state.key(customer_id), state.sessions_of(customer_id)
+    body = orjson.dumps({"customer_id": customer_id, "sessions": sessions}).decode()
+    write = Write(USERS.entity, customer_id, "erase", body)
+    await asyncio.to_thread(journal.erase, write, (customer_id, key), sessions)
     return None
 
 

@@ -120,7 +120,8 @@ def test_pages_of_items_concatenate_and_obey_filters(api: httpx.Client) -> None:
             if not cursor:
                 return rows
 
-    good(api.put("items-bulk/", json={"items": [{"item_id": "i-0000001x", "price": 9.5}, {"item_id": "zz", "price": 2}]}))
+    more = [{"item_id": "i-0000001x", "price": 9.5}, {"item_id": "zz", "price": 2}]
+    good(api.put("items-bulk/", json={"items": more}))
     whole = pages(500)
     assert [one["item_id"] for one in whole] == sorted(one["item_id"] for one in whole)
     assert pages(7) == whole
