@@ -6,17 +6,15 @@ from typing import Any
 
 from scenarios.context import Context
 from scenarios.operators import ITEM_ID_NAME, ORDERINGS, bind, holds
-from scenarios.spec import ITEM_ID, Condition, Filter, Problem, PropertyType, Scalar
+from scenarios.spec import ITEM_ID, Condition, Filter, Problem, Scalar
 from scenarios.value_types import bool_literal, number_literal
-
-_COUNT = PropertyType("int64")
 
 
 def true_of(condition: Condition, context: Context, warnings: list[str]) -> bool:
     """A missing operand or an unknown parameter makes every comparison false."""
     if condition.condition_type == "user_function":
         count = context.count(condition.operand)
-        return count is not None and holds(_filter(condition), (count,), _COUNT)
+        return count is not None and holds(_filter(condition), (count,))
     if condition.condition_type == "runtime_param":
         return _parameter_holds(condition, context.parameter(condition.operand))
     return _item_holds(condition, context, warnings)
@@ -41,7 +39,7 @@ def _item_holds(condition: Condition, context: Context, warnings: list[str]) -> 
     if isinstance(rule, Problem):
         warnings.append(rule.message)
         return False
-    return bool(values) and holds(rule, values, declared)
+    return bool(values) and holds(rule, values)
 
 
 def _parameter_holds(condition: Condition, given: Any) -> bool:

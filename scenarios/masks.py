@@ -80,7 +80,9 @@ def _equals_some(column: Column, values: tuple[Scalar, ...]) -> Mask:
             equal |= column.values == other
         return equal
     if column.vocabulary is None:
-        return np.isin(column.values, np.array(found, column.values.dtype))
+        held = np.iinfo(column.values.dtype)  # a literal beyond what the column can hold equals nothing
+        fitting = [value for value in found if held.min <= value <= held.max]
+        return np.isin(column.values, np.array(fitting, column.values.dtype))
     wanted = np.zeros(len(column.vocabulary), np.bool_)
     wanted[found] = True
     among: Mask = wanted[column.values]

@@ -135,14 +135,15 @@ def _bound(
     return replace(rule, value=literals if row.needs == "list" else literals[0])
 
 
-def holds(rule: Filter, values: tuple[Scalar, ...], declared: PropertyType) -> bool:
-    """Whether a bound filter holds for the values of one property of one thing; ``()`` is missing.
+def holds(rule: Filter, values: tuple[Scalar, ...]) -> bool:
+    """Whether a bound filter holds for the values of one property of one thing; ``()`` is missing. An empty text counts
+    as missing for ``empty`` and ``notempty`` only.
 
     The meaning of every operator, one value at a time: for conditions and single rows, and what the vectorized masks
     are tested against.
     """
     if rule.op in ("empty", "notempty"):
-        blank = not values or (not declared.repeated and values[0] == "" and declared.family in ("string", "text"))
+        blank = not any(value != "" for value in values)
         return blank == (rule.op == "empty")
     if not values:
         return OPERATORS[rule.op].missing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, cast
@@ -25,7 +26,7 @@ from scenarios.spec import (
     Rules,
     Scenario,
 )
-from scenarios.value_types import literal
+from scenarios.value_types import literal, sound_text
 
 BODIES = ("case", "ab_test", "condition", "alias")
 CONDITION_OPS = ("gt", "lt", "eq", "in", "gte", "lte", "notempty")
@@ -51,8 +52,9 @@ def parse(
     if not isinstance(document, dict):
         reading.bad(where, "a scenario is an object with scenario_type and the body of that type")
         return None, reading.problems
-    if _too_deep(document):
-        reading.bad(where, f"is nested deeper than {MAX_DEPTH} levels")
+    fault = _unfit_json(document)
+    if fault:
+        reading.bad(where, fault)
         return None, reading.problems
     metadata = document.get("metadata")
     if metadata is not None:
@@ -74,12 +76,20 @@ def _named(reco_type: RecoType, name: str, where: str, reading: Reading) -> None
         reading.problems.append(Problem("wrong_parameter", where, said, hint, name))
 
 
-def _too_deep(document: Any) -> bool:
+def _unfit_json(document: Any) -> str:
+    """Why a document cannot be stored as JSON, whatever it says; level by level, without recursion."""
     level, depth = [document], 0
-    while level and depth <= MAX_DEPTH:
-        parts = (part.values() if isinstance(part, dict) else part for part in level)
-        level, depth = [one for part in parts for one in part if isinstance(one, dict | list)], depth + 1
-    return bool(level)
+    while level:
+        if depth > MAX_DEPTH:
+            return f"is nested deeper than {MAX_DEPTH} levels"
+        parts = [one for part in level for one in (part.items() if isinstance(part, dict) else enumerate(part))]
+        for name, one in parts:
+            if isinstance(one, float) and not math.isfinite(one):
+                return f"holds the number {one}, which JSON has not"
+            if any(isinstance(text, str) and sound_text(text) is None for text in (name, one)):
+                return "holds half of a surrogate pair"
+        level, depth = [one for _name, one in parts if isinstance(one, dict | list)], depth + 1
+    return ""
 
 
 def _scenario(reco_type: RecoType, document: dict[str, Any], where: str, reading: Reading) -> Scenario | None:

@@ -197,12 +197,12 @@ class Register:
         return filter(passes, ours)
 
     def _holds(self, state: Effective, key: str, filters: list[Filter]) -> bool:
-        values, types = self._values(state, key) or {}, state.types(self.words.noun)
+        values = self._values(state, key) or {}
         for rule in filters:
             if rule.property == "item_id" and self.words.noun == "item":
                 if not _id_holds(rule, key):
                     return False
-            elif not holds(rule, _several(values.get(rule.property)), types[rule.property]):
+            elif not holds(rule, _several(values.get(rule.property))):
                 return False
         return True
 
