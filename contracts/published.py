@@ -245,7 +245,7 @@ TABLES: tuple[Table, ...] = (
         "scenario_tables",
         "one set of rules that scenarios of the run give",
         "reco_type table_name",
-        ("reco_type", "VARCHAR", "profile_to_items or item_to_items"),
+        ("reco_type", "VARCHAR", "profile_to_items, item_to_items, or session_to_items, which is only judged"),
         (
             "table_name",
             "VARCHAR",
@@ -265,7 +265,7 @@ TABLES: tuple[Table, ...] = (
         "scenario_evaluation",
         "one metric of one set of rules on what followed the evaluation cut, beside the lists without rules",
         "reco_type table_name metric",
-        ("reco_type", "VARCHAR", "profile_to_items or item_to_items"),
+        ("reco_type", "VARCHAR", "profile_to_items, item_to_items, or session_to_items, which is only judged"),
         ("table_name", "VARCHAR", "set of rules, as in scenario_tables; the reco type alone is without rules"),
         ("rules_digest", "VARCHAR", "SHA-256 of the effective rules"),
         ("scenarios", "VARCHAR[]", "stored cases that these rules are of"),

@@ -207,7 +207,9 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
     with watch.lap("evaluate scenarios") as lap:
         judged = step(
             "evaluate scenarios",
-            lambda: evaluate_scenarios(target, made.row_sets, recommended.window, as_of, settings, progress),
+            lambda: evaluate_scenarios(
+                target, (*made.row_sets, *made.of_sessions), recommended.window, as_of, settings, progress
+            ),
         )
         lap.rows = judged.rows
     tables += [*made.tables, judged]

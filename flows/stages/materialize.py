@@ -29,19 +29,25 @@ from store.pack.read import ServingPack
 from store.pack.rows import RowIndex, Rows, RowsWriter, write_row_index
 from store.scenario_rows import ScenarioRows
 
+SESSIONS = "session_to_items"
+AT_LOOKUP = "a session is known only at lookup"
 SHARD = 2048
 """Subjects evaluated at once. Memory: their survivors, 256 items each, for every thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Materialized:
-    """What was written: tables, the row index for the manifest, rows (subjects times sets of rules), and the rules."""
+    """What was written: tables, the row index for the manifest, rows (subjects times sets of rules), and the rules.
+
+    ``of_sessions`` are rules that nothing can be materialized for, because a session is known only at lookup.
+    """
 
     tables: tuple[PublishedTable, ...]
     index: tuple[RowIndex, ...]
     rows: int
     row_sets: tuple[RowSet, ...]
     left_out: tuple[LeftOut, ...]
+    of_sessions: tuple[RowSet, ...]
 
 
 def materialize(target: Path, documents: RunDocuments, settings: Settings, progress: Progress) -> Materialized:
@@ -54,6 +60,7 @@ def materialize(target: Path, documents: RunDocuments, settings: Settings, progr
     """
     pack = ServingPack(target / "pack")
     planned, left_out = _plan(pack, documents, settings)
+    of_sessions = _of_sessions(pack, documents, settings)
     index = tuple(
         RowIndex(number, one.reco_type, one.digest, one.name, one.tables) for number, one in enumerate(planned)
     )
@@ -78,12 +85,16 @@ def materialize(target: Path, documents: RunDocuments, settings: Settings, progr
             })
         written = table.close()
         facts += [_fact(one) | {"materialized": False, "reason": one.reason} for one in left_out]
+        facts += [
+            _fact(one) | {"materialized": False, "reason": AT_LOOKUP, "rules": json.loads(text(one.rules))}
+            for one in of_sessions
+        ]
         write_row_index(target / "pack", index)
         with duckdb.connect() as con:
             insert_rows(con, "scenario_tables", facts)
             tables = (written, export_table(con, "scenario_tables", target))
     progress.step("materialize", len(planned), len(planned))
-    return Materialized(tables, index, total, tuple(planned), tuple(left_out))
+    return Materialized(tables, index, total, tuple(planned), tuple(left_out), of_sessions)
 
 
 def subjects_of(pack: ServingPack, one: RowSet) -> NDArray[np.int64]:
@@ -107,6 +118,16 @@ def _plan(
         planned += wanted
         left_out += rest
     return sorted(planned, key=lambda one: (one.reco_type, one.name)), left_out
+
+
+def _of_sessions(pack: ServingPack, documents: RunDocuments, settings: Settings) -> tuple[RowSet, ...]:
+    """Rules of stored scenarios for sessions, none when there is no such scenario."""
+    if not documents.graph.cases(SESSIONS):
+        return ()
+    found, _ = row_sets(
+        SESSIONS, documents.graph, pack.property_types, pack.algorithms("item_to_items"), settings.scenarios.max_rows
+    )
+    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def _evaluate(pack: ServingPack, folder: Path, one: RowSet, number: int, threads: int) -> None:

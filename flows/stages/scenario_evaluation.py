@@ -19,8 +19,10 @@ from contracts.settings import Settings
 from flows.stages.publish import insert_rows
 from flows.stages.recommend import Window
 from models import metrics
+from models.sessions import sessions
 from models.threads import over_shards
 from models.unlikeness import unlikeness
+from scenarios.base_list import SESSION_ITEMS
 from scenarios.catalogue import Catalogue
 from scenarios.evaluate import evaluate
 from scenarios.history import History
@@ -28,7 +30,7 @@ from scenarios.row_sets import RowSet
 from scenarios.spec import PropertyExclusion
 from store import disk
 from store.exports import export_table
-from store.pack.history import history_before
+from store.pack.history import history_before, seeds_before
 from store.pack.read import ServingPack
 from transforms.quoting import text_literal
 
@@ -36,6 +38,9 @@ POSITIONS = 10
 SHARD = 1024
 DESCRIPTIONS = ("item_name", "item_description")
 NAME = "scenario_evaluation"
+INFERRED = 1.0
+"""Weight of an event type that the settings do not name; a rating weighs its share of the highest."""
+HIGHEST_RATING = 10.0
 
 Values = Mapping[str, NDArray[np.float64]]
 
@@ -57,8 +62,9 @@ def evaluate_scenarios(
     """Write the table ``scenario_evaluation``: every materialized set of rules on the window of the evaluation.
 
     ``profile_to_items`` is judged on the lists that the chosen model, fitted on the time before the window, gave;
-    ``item_to_items`` on the neighbours of the item that the profile met last. Properties are those of today. Nothing
-    is judged without a window or scenarios, nor rules that start from lists of a recommender that was not tried.
+    ``item_to_items`` on the neighbours of the item that the profile met last; ``session_to_items`` as if the newest
+    items that it met were a session. Properties are those of today. Nothing is judged without a window or scenarios,
+    nor rules that start from lists of a recommender that was not tried.
     """
     rows: list[dict[str, Any]] = []
     with disk.storage_errors("write the evaluation of scenarios"), duckdb.connect() as con:
@@ -82,7 +88,7 @@ def _judge(
     features = _features(catalogue)
     judged = [
         one for one in row_sets
-        if one.algorithm in _published(window, one.reco_type)
+        if one.algorithm in _starts(window, one.reco_type)
         and any(other.scenarios for other in row_sets if other.reco_type == one.reco_type)
     ]
     subjects: dict[tuple[str, str | None], _Subjects] = {}
@@ -93,7 +99,7 @@ def _judge(
         progress.step("evaluate scenarios", number, len(judged), one.name)
         of = (one.reco_type, one.algorithm)
         if of not in subjects:
-            subjects[of] = _subjects(one, target, con, window, chosen)
+            subjects[of] = _subjects(one, target, con, window, chosen, settings)
         lists = _lists(catalogue, one, subjects[of], settings.pipeline.threads)
         values = _values(lists, subjects[of].relevant, features)
         coverage = metrics.coverage(lists, POSITIONS, int(window.known.sum()))
@@ -124,23 +130,31 @@ def _spread(count: int, most: int) -> NDArray[np.int64]:
     return np.linspace(0, count - 1, most).astype(np.int64)
 
 
-def _published(window: Window, reco_type: str) -> Mapping[str, NDArray[np.int32]]:
-    """What rules of a reco type can start from, by recommender."""
-    return window.neighbours if reco_type == "item_to_items" else window.lists
+def _starts(window: Window, reco_type: str) -> Mapping[str, NDArray[np.int32]]:
+    """What rules of a reco type can start from, by recommender: lists of the profiles, or neighbours of the items."""
+    return window.lists if reco_type == "profile_to_items" else window.neighbours
 
 
 def _subjects(
-    one: RowSet, target: Path, con: duckdb.DuckDBPyConnection, window: Window, chosen: NDArray[np.int64]
+    one: RowSet, target: Path, con: duckdb.DuckDBPyConnection, window: Window, chosen: NDArray[np.int64],
+    settings: Settings,
 ) -> _Subjects:
-    relevant, base = window.relevant[chosen], _published(window, one.reco_type)[one.algorithm or ""]
+    relevant, start = window.relevant[chosen], _starts(window, one.reco_type)[one.algorithm or ""]
     if one.reco_type == "item_to_items":
         latest = window.latest[chosen]
-        return _Subjects(base[latest], relevant, History.none(len(chosen)), latest)
+        return _Subjects(start[latest], relevant, History.none(len(chosen)), latest)
     for name, files in (("profiles", "profiles.parquet"), ("items", "items.parquet"), ("events", "events/*.parquet")):
         path = text_literal(str(target / "tables" / files))
         con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet({path})")
     history = history_before(con, window.subjects[chosen], window.start)
-    return _Subjects(base[chosen], relevant, history, None)
+    if one.reco_type == "profile_to_items":
+        return _Subjects(start[chosen], relevant, history, None)
+    seeds = seeds_before(con, window.subjects[chosen], window.start, SESSION_ITEMS)
+    given = settings.recommendations.event_weights
+    by_type = np.array([given.get(name, INFERRED) for name in seeds.type_names] or [INFERRED])
+    weights = np.where(np.isnan(seeds.ratings), by_type[seeds.types], seeds.ratings / HIGHEST_RATING)
+    base = sessions(start, window.popular, seeds.offsets, seeds.items, weights)
+    return _Subjects(base, relevant, history, None)
 
 
 def _lists(catalogue: Catalogue, one: RowSet, subjects: _Subjects, threads: int) -> NDArray[np.int32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -111,4 +112,42 @@ def history_before(con: duckdb.DuckDBPyConnection, profiles: NDArray[np.int64], 
     return History(
         np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]), found.column(1).to_numpy().astype(np.int32),
         kinds.indices.to_numpy().astype(np.uint16), tuple(kinds.dictionary.to_pylist()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """The newest distinct items of subjects: subject s has ``items[offsets[s] : offsets[s + 1]]``, the newest first,
+    each met by an event of ``types`` (codes into ``type_names``) with ``ratings``, not a number where it is none.
+    """
+
+    offsets: NDArray[np.int64]
+    items: NDArray[np.int32]
+    types: NDArray[np.int32]
+    ratings: NDArray[np.float64]
+    type_names: tuple[str, ...]
+
+
+def seeds_before(con: duckdb.DuckDBPyConnection, profiles: NDArray[np.int64], before: datetime, most: int) -> Seeds:
+    """The ``most`` newest distinct items that some profiles had met before a time. ``con`` as in ``history_before``."""
+    con.register("asked", pa.table({"profile_index": profiles, "place": np.arange(len(profiles))}))
+    found = con.execute(
+        "SELECT place, item_index, event_type, rating FROM ("
+        "SELECT asked.place, items.item_index, events.event_type, events.created_at, events.event_id, "
+        f"CASE WHEN event_type = '{RATING}' THEN TRY_CAST(events.properties ->> '$.{RATING}' AS DOUBLE) END AS rating "
+        "FROM events JOIN profiles USING (profile_id) JOIN items USING (item_id) JOIN asked USING (profile_index) "
+        "WHERE events.created_at < $before "
+        "QUALIFY row_number() OVER (PARTITION BY place, item_index "
+        "ORDER BY events.created_at DESC, events.event_id DESC) = 1) "
+        "QUALIFY row_number() OVER (PARTITION BY place ORDER BY created_at DESC, event_id DESC) <= $most "
+        "ORDER BY place, created_at DESC, event_id DESC",
+        {"before": before, "most": most},
+    ).to_arrow_table()
+    con.unregister("asked")
+    kinds = found.column(2).combine_chunks().dictionary_encode()
+    counts = np.bincount(found.column(0).to_numpy(), minlength=len(profiles))
+    return Seeds(
+        np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]), found.column(1).to_numpy().astype(np.int32),
+        kinds.indices.to_numpy().astype(np.int32), found.column(3).fill_null(float("nan")).to_numpy(),
+        tuple(kinds.dictionary.to_pylist()),
     )

@@ -19,7 +19,7 @@ from store import runs
 from store.layout import Layout
 from store.snapshot import Snapshot
 
-P, RELATED = "profile_to_items", "item_to_items"
+P, RELATED, SESSION = "profile_to_items", "item_to_items", "session_to_items"
 CASES: dict[str, dict[str, Any]] = {
     f"{P}/mixed": {
         "filters": [{"property_name": "item_category", "op": "notempty"}],
@@ -30,8 +30,10 @@ CASES: dict[str, dict[str, Any]] = {
     f"{P}/own": {"filters": [
         {"property_name": "item_category", "op": "eq", "value": {"type": "user_property", "value": "kind"}}
     ]},
+    f"{SESSION}/fresh": {"exclude_rated_items": True},
     f"{RELATED}/near": {"filters": [{"property_name": "item_price", "op": "lt", "value": 3000}]},
 }
+ONLY_AT_LOOKUP = (f"{P}/own", f"{SESSION}/fresh")
 
 
 def put(home: Path, name: str, document: dict[str, Any], kind: str = "scenario") -> None:
@@ -65,14 +67,17 @@ def test_scenarios_alone_make_a_new_run_with_their_rows(scenes: tuple[Path, Outc
     home, before, outcome = scenes
     assert outcome.made and outcome.run_id != before.run_id
     pack = Snapshot.open(Layout(home), outcome.run_id).pack
-    assert {P, RELATED, *(f"{name.replace('/', '.')}" for name in CASES if name != f"{P}/own")} == set(pack.tables)
+    stored = {name.replace("/", ".") for name in CASES if name not in ONLY_AT_LOOKUP}
+    assert {P, RELATED, *stored} == set(pack.tables)
     manifest = runs.read_manifest(Layout(home).run(outcome.run_id))
     assert [one["digest"] for one in manifest.notes["materialized"]] == [one.digest for one in pack.row_index]
     assert pack.property_types["item_name"].value_type == "text"
     assert pack.algorithms(P)[1:] and {"als", "popular"} <= set(pack.algorithms(P))
     assert pack.base(P, "popular").shape == pack.lists.items.shape
     said = view(home, "SELECT table_name, materialized FROM scenario_tables ORDER BY 1")
-    assert [name for name, made in said if not made] == [f"{P}.own", f"{P}.own+dear", f"{P}.own+mixed"]
+    assert [name for name, made in said if not made] == [
+        f"{P}.own", f"{P}.own+dear", f"{P}.own+mixed", SESSION, f"{SESSION}.fresh"
+    ]
     prices = view(home, f"SELECT min(item_price) FROM (SELECT unnest(item_ids) AS item_id FROM scenario_rows "
                         f"WHERE table_name LIKE '{P}.%dear%') JOIN items USING (item_id)")
     assert prices[0][0] >= 3000
@@ -83,7 +88,7 @@ def test_every_rule_is_judged_beside_no_rule(scenes: tuple[Path, Outcome, Outcom
     home = scenes[0]
     rows = view(home, "SELECT reco_type, table_name, metric, value, difference, subjects FROM scenario_evaluation")
     assert {name for _, name, *_ in rows} >= {P, f"{P}.dear", f"{P}.other-model", f"{P}.dear+mixed", RELATED,
-                                             f"{RELATED}.near"}
+                                             f"{RELATED}.near", SESSION, f"{SESSION}.fresh"}
     values = {(name, metric): (value, difference) for _, name, metric, value, difference, _ in rows}
     for (name, metric), (value, difference) in values.items():
         kind = name.partition(".")[0]
