@@ -15,7 +15,7 @@ from serving.crossing_minds.routes import ROUTES
 USERS = ["c-1", "c-3", "c-39", "stranger", "0b7d2a4e-0000-4000-8000-000000000001", "7", "ü", ""]
 ITEMS = ["i-0000001", "i-0000003", "i-0000029", "new", "7", "12", "ü", ""]
 SESSIONS = ["s-1", "s-2", "no session", "ü"]
-NAMES = ["home", "a", "b", "c", "d", "missing", "not a name", ""]
+NAMES = ["home", "home", "home", "home", "a", "b", "c", "d", "missing", "not a name", ""]
 PROPERTIES = ["brand", "price", "tags", "sold", "title", "item_id", "item_category", "item_price", "nothing", "", "ü"]
 VALUE_TYPES = ["unicode", "unicode32", "float", "int16", "uint8", "bool", "text", "bytes8", "image_url", "int7", "x"]
 OPS = ["eq", "neq", "lt", "lte", "gt", "gte", "in", "notin", "empty", "notempty", "ftsearch", "EQ", "like", ""]
@@ -106,6 +106,7 @@ url_rerankings = st.builds(
     "{}:diversity{}".format, properties,
     st.sampled_from(["", ":", ":0.5", ":x", "::activation_period:3", ":0.8:max_activation_count:2:default_malus:0.1"]),
 )
+id_types = st.sampled_from(["uint8", "int64", "uuid", "hex8", "urlsafe32", "bytes16", "bytes65", ""])
 m2m = st.lists(st.fixed_dictionaries({"name": properties, "array": st.lists(
     st.fixed_dictionaries({"item_index": st.integers(-1, 3), "value_id": scalars}), max_size=3
 )}), max_size=2)
@@ -127,6 +128,7 @@ MEMBERS: dict[str, st.SearchStrategy[Any]] = {
     "preview_scenarios_params": st.lists(st.fixed_dictionaries(
         {"reco_type": reco_types, "name": names, "scenario": scenarios}
     ), max_size=3), "metadata": st.dictionaries(texts, scalars, max_size=2), "description": texts,
+    "item_id_type": id_types, "user_id_type": id_types, "session_id_type": id_types,
 }
 QUERY = {
     "amt": st.sampled_from(["0", "1", "3", "64", "65", "500", "501", "-1", "x", ""]),
@@ -151,10 +153,23 @@ def bodies(route: Route) -> st.SearchStrategy[Any]:
     """Bodies that a route may be sent: members that it knows and a few that it does not."""
     if route.path == "scenarios/{reco_type}/{name}/" and route.verb == "PUT":
         return scenarios
+    if route.path == "scenarios/preview/":
+        further = st.lists(st.tuples(reco_types, names, scenarios), max_size=3)
+        return st.builds(preview, further, cases, MEMBERS["filters"])
     told = route.body or {}
     required = {name: MEMBERS.get(name, scalars) for name in told.get("required", ())}
     further = {name: MEMBERS.get(name, scalars) for name in told.get("properties", {}) if name not in required}
     return st.fixed_dictionaries(required, optional={**further, "connection": scalars}) | st.just({})
+
+
+def preview(further: list[tuple[str, str, Any]], case: dict[str, Any], filters: list[Any]) -> dict[str, Any]:
+    """A preview whose generic scenario is among those it lists."""
+    case = {**case, "reco_type": case.get("reco_type", "profile_to_items")}
+    listed = [("generic_input_to_items", "g", {"scenario_type": "case", "case": case}), *further]
+    keys = ("reco_type", "name", "scenario")
+    shadows = [dict(zip(keys, one, strict=True)) for one in listed]
+    subject = {"user_id": "c-3", "item_id": "i-0000003"}
+    return {"preview_scenarios_params": shadows, "scenario": "g", "filters": filters, **subject}
 
 
 def requests(routes: tuple[Route, ...] = ROUTES) -> st.SearchStrategy[tuple[Route, dict[str, str], list[Any], Any]]:

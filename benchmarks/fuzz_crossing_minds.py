@@ -41,8 +41,8 @@ from serving.crossing_minds.errors import ApiError  # noqa: E402
 from serving.crossing_minds.openapi import ERROR, description  # noqa: E402
 from serving.crossing_minds.router import LETTERS, Route  # noqa: E402
 from serving.crossing_minds.routes import ROUTES  # noqa: E402
-from store.control import ROLES  # noqa: E402
-from tests.serving.crossing_minds.conftest import Clock, House, build, serving  # noqa: E402
+from store.control import ROLES, Holder  # noqa: E402
+from tests.serving.crossing_minds.conftest import PASSWORD, Clock, House, build, serving  # noqa: E402
 
 BASE = "/crossing-minds"
 LETTER = {role: letter for letter, role in LETTERS.items()}
@@ -231,6 +231,14 @@ def _ask(
     findings.judge(judged, login, asked, answer.status_code, answer.headers.get("content-type", ""), answer.content)
 
 
+def _entry(house: House, route: Route) -> dict[str, str]:
+    """What opens a login route."""
+    if "service" in route.path:
+        return {"name": "service-root", "password": house.keys["root"]}
+    refresh = house.control.refresh_token(Holder(next(iter(house.control.directory().accounts)), house.shop))
+    return {"email": "ada@example.org", "password": PASSWORD, "refresh_token": refresh}
+
+
 def by_grammar(house: House, known: Sequence[Login], requests: int, seed: int, findings: Findings) -> None:
     """Requests that mean something, mostly; cursors are those that answers gave."""
     routes = tuple(route for route in ROUTES if (route.verb, route.path) not in LEFT_OUT)
@@ -241,11 +249,15 @@ def by_grammar(house: House, known: Sequence[Login], requests: int, seed: int, f
         def call(one: Any) -> None:
             (route, named, query, body), chance = one
             allowed = [login for login in known if LETTER[login.role] in route.roles and login.database]
-            login = (known if chance % 5 == 0 or not allowed else allowed)[chance % len(allowed or known)]
+            login = (known if chance % 5 == 0 or not allowed else allowed)[chance // 5 % len(allowed or known)]
+            if login.database == "second" and chance % 3:
+                login = known[known.index(login) - 1]  # the same role in the shop, which has more to tell
             path = route.path.format(**{name: quote(value, safe="") for name, value in named.items()})
             pairs = [(name, pool[chance % len(pool)] if value == "POOL" else value) for name, value in query]
-            if route.beacon or route.path.startswith("login/"):
+            if route.beacon:
                 body = {**body, "token": login.token}
+            if route.path.startswith("login/") and chance % 2:
+                body = {**body, **_entry(house, route)}
             content = {} if route.verb == "GET" else {"json": body}
             answer = client.request(
                 route.verb, f"/{path}?{urlencode(pairs)}", headers={"Authorization": f"Bearer {login.token}"}, **content
