@@ -33,13 +33,13 @@ EQUAL = ("eq", "neq")
 
 
 @st.composite
-def shops(draw: st.DrawFn) -> Shop:
-    size = draw(st.integers(1, 8))
+def shops(draw: st.DrawFn, least: int = 1) -> Shop:
+    size = draw(st.integers(least, 8))
     items = [
-        {name: draw(st.none() | values) for name, values in VALUES.items()} for _ in range(size)
+        {name: draw(values | st.none()) for name, values in VALUES.items()} for _ in range(size)
     ]
     neighbours = [draw(st.lists(st.integers(0, size - 1), max_size=3, unique=True)) for _ in range(size)]
-    alive = [draw(st.integers(0, 5)) > 0 for _ in range(size)]
+    alive = [draw(st.integers(0, 9)) < 9 for _ in range(size)]
     return Shop(TYPES, items, draw(st.permutations(range(size))), alive, neighbours)
 
 
@@ -111,3 +111,34 @@ def subjects(draw: st.DrawFn, size: int) -> tuple[list[int], list[tuple[int, str
     rows = st.integers(0, size - 1)
     base = draw(st.lists(rows, max_size=size, unique=True))
     return base, draw(st.lists(st.tuples(rows, st.sampled_from(KINDS)), max_size=4, unique=True))
+
+
+def _gentle_filter(name: str) -> st.SearchStrategy[Filter]:
+    """A filter that most items pass."""
+    if TYPES[name].family in ("int", "float"):
+        ops = st.sampled_from(["gte", "lt"] if not TYPES[name].repeated else ["notempty", "empty"])
+        return ops.flatmap(
+            lambda op: st.just(Filter(name, op)) if op.endswith("empty")
+            else st.just(Filter(name, op, 1 if op == "gte" else 3))
+        )
+    if TYPES[name].family == "text":
+        return st.just(Filter(name, "notempty"))
+    return _value(name).map(lambda value: Filter(name, "neq", value))
+
+
+@st.composite
+def gentle_rules(draw: st.DrawFn) -> Rules:
+    """Rules of all kinds, few at a time, so that lists are not empty."""
+    named = st.sampled_from(sorted(TYPES))
+    some = [draw(named.flatmap(_gentle_filter)) for _ in range(draw(st.integers(0, 2)))]
+    kind = draw(st.integers(0, 5))
+    known = diversities.filter(lambda rule: rule.property != "undeclared")
+    return Rules(
+        filters=tuple(some),
+        reranking=tuple(draw(st.lists(known, max_size=1))),
+        exclude_rated=draw(st.none() | st.booleans()) if kind == 1 else None,
+        exclude_types=(draw(st.sampled_from(KINDS)),) if kind == 2 else (),
+        exclude_properties=(PropertyExclusion("brand", (draw(st.sampled_from(KINDS)),)),) if kind == 3 else (),
+        sequence=(Block(2, (draw(named.flatmap(_gentle_filter)),)), Block(None)) if kind == 4 else None,
+        preselection=Preselection("knn") if kind == 5 else None,
+    )
