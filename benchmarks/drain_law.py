@@ -123,7 +123,8 @@ class TablesRun:
         return len(self.interactions(row))
 
     def rated_count(self, row: int) -> int:
-        return len({one.item_id for one in [*self.interactions(row), *self.ratings(row)]})
+        met = {one.item_id for one in self.interactions(row)}
+        return len(met | {one.item_id for one in self.ratings(row)})
 
     def ratings(self, row: int) -> list[Rated]:
         return list(self._rated.get(self.profiles[row], ()))
@@ -290,7 +291,7 @@ def picture(state: Effective) -> dict[str, Any]:
         "users asked": {one: state.user(one) for one in USER_IDS if state.has_user(one)},
         "ratings": {one: state.ratings(one) for one in USER_IDS},
         "all ratings": {
-            state.customer_of(key): found for key in state.keys_of_users() if (found := state.ratings(key))
+            state.customer_of(key): rated for key in state.keys_of_users() if (rated := state.ratings(key))
         },
         "interactions": {one: state.interactions(one) for one in USER_IDS},
         "all interactions": {
@@ -298,7 +299,7 @@ def picture(state: Effective) -> dict[str, Any]:
         },
         "counts": {one: (state.n_ratings(one), state.n_interactions(one)) for one in USER_IDS},
         "sessions": {one: state.session(one) for one in SESSION_IDS},
-        "all sessions": {one: found for one in state.session_ids() if (found := state.session(one))},
+        "all sessions": {one: seen for one in state.session_ids() if (seen := state.session(one))},
         "owners": {one: state.session_owner(one) for one in SESSION_IDS},
         "sessions of": {one: state.sessions_of(one) for one in USER_IDS},
         "counters": state.counters(),
@@ -311,20 +312,19 @@ def consistent(state: Effective) -> None:
     for row, item_id in enumerate(run.items):
         values = state.item(item_id)
         assert bool(catalogue.alive[row]) == (values is not None)
-        for name in state.types("item"):
-            if values is not None:
+        for name, kind in state.types("item").items():
+            if values is not None and kind.family != "text":
                 given = values.get(name)
                 wanted = [] if given is None else given if isinstance(given, list) else [given]
                 assert catalogue.columns[name].of_item(row) == wanted, (item_id, name)
     for user in USER_IDS:
         history = state.history(user)
-        pairs = zip(history.items.tolist(), history.types.tolist(), strict=True)
-        assert {(run.items[row], history.type_names[kind]) for row, kind in pairs} == {
-            (item_id, kind) for item_id, kind in [
-                *((one.item_id, one.event_type) for one in state.interactions(user)),
-                *((one.item_id, "rating") for one in state.ratings(user)),
-            ] if run.item_row(item_id) >= 0
-        }
+        mine = slice(*history.offsets.tolist())
+        pairs = zip(history.items[mine].tolist(), history.types[mine].tolist(), strict=True)
+        met = [(one.item_id, one.event_type) for one in state.interactions(user)]
+        met += [(rated.item_id, "rating") for rated in state.ratings(user)]
+        found = {(run.items[row], history.type_names[kind]) for row, kind in pairs}
+        assert found == {(item_id, kind) for item_id, kind in met if run.item_row(item_id) >= 0}, user
 
 
 def check(ops: Sequence[Op]) -> None:
