@@ -123,7 +123,10 @@ def wrong_error(status: int, body: bytes) -> Iterator[str]:
     except ValueError:
         yield "no JSON"
         return
-    yield from misfits(ERROR, body)
+    unfit = list(misfits(ERROR, body))
+    if unfit:
+        yield from unfit
+        return
     kind = KINDS.get(told.get("error_name"))
     if kind is None or kind.code != told["error_code"]:
         yield "name and number do not belong together"
