@@ -104,3 +104,27 @@ def test_too_much_waiting_is_refused(layout: Layout, monkeypatch: pytest.MonkeyP
 
     with Journal.open(layout, Settings()) as journal:
         asyncio.run(run(journal))
+
+
+def test_patient_requests_wait_for_their_turn_and_others_are_refused(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_PENDING", 10)
+
+    async def run(journal: Journal) -> list[list[Accepted] | BaseException]:
+        commit = GroupCommit(journal, 1, lambda _writes, _seconds: None)
+        bulk = [commit.submit([event(f"{n} {m}") for m in range(25)], patient=True) for n in range(8)]
+        small = [commit.submit([event(f"small {n}")]) for n in range(5)]
+        answers = await asyncio.gather(*bulk, *small, return_exceptions=True)
+        await asyncio.to_thread(commit.stop)
+        return answers
+
+    with Journal.open(layout, Settings()) as journal:
+        answers = asyncio.run(run(journal))
+        assert journal.last_seq() == 200
+    assert [len(answer) for answer in answers[:8] if isinstance(answer, list)] == [25] * 8
+    assert all(isinstance(answer, Refusal) and answer.status == 503 for answer in answers[8:])
+    for answer in answers[:8]:
+        assert isinstance(answer, list)
+        places = [one.seq for one in answer]
+        assert places == list(range(places[0], places[0] + 25)), "a bulk is one transaction"

@@ -13,6 +13,7 @@ from contracts.progress import Silent
 from contracts.settings import Settings
 from serving.app import Endpoint
 from store.journal import Journal
+from store.journal.lease import is_dead
 from store.layout import Layout
 from store.sample import write_sample
 from tests.serving.crossing_minds.conftest import Clock, House, build, serving
@@ -107,3 +108,23 @@ def test_other_names_are_no_tasks(shop: House) -> None:
         for query in ("amt=0", "amt=65", "page=0", "page=x"):
             answer = client.get(f"/tasks/ml_model_retrain/recents/?{query}")
             assert (answer.status_code, answer.json()["error_data"]["name"]) == (400, "WRONG_PARAMETER")
+
+
+def test_a_database_is_deleted_while_its_pipeline_runs(shop: House) -> None:
+    new = {"name": "short-lived", "item_id_type": "uint32", "user_id_type": "uuid"}
+    with shop.client("root") as client:
+        made = client.post("/databases/", json=new).json()["id"]
+    folder = Layout(shop.layout.home, shop.control.directory().databases[made].workspace).root
+    with shop.client("root", db_id=made) as client:
+        first = client.post("/tasks/ml_model_retrain/").json()["task_id"]
+        second = client.post("/tasks/ml_new_users/").json()["task_id"]
+        give_up = time.monotonic() + 20
+        while shop.control.tasks(made)[1].child is None and time.monotonic() < give_up:
+            time.sleep(0.01)
+        began = time.monotonic()
+        assert client.delete("/databases/current/").status_code == 204
+        assert time.monotonic() - began < 29
+    states = {task.task_id: task for task in shop.control.tasks(made)}
+    assert states[first].status == states[second].status == "CANCELLED"
+    child = states[first].child
+    assert child is not None and is_dead(child) and not folder.exists()
