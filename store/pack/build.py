@@ -25,7 +25,7 @@ from store.pack.arrays import create_array, flush, map_array, save_array
 from store.pack.blobs import BlobWriter
 from store.pack.history import write_history
 from store.pack.ids import SQL_DIGEST, write_index
-from store.pack.logs import write_logs
+from store.pack.log_tables import write_logs
 from store.pack.properties import DeclaredTypes, write_properties
 from store.pack.read import VERSION
 from store.pack.strings import ends_and_bytes

@@ -16,7 +16,8 @@ def profile_types(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     rows = con.execute(
         f"""
         WITH given AS (
-            SELECT lower(entry.key) AS name, entry.value FROM profiles, json_each(profiles.profile_data) AS entry
+            SELECT lower(entry.key) AS name, entry.value
+            FROM (SELECT unnest(map_entries(profile_data::MAP(VARCHAR, JSON))) AS entry FROM profiles)
         ),
         elements AS (
             SELECT name, json_type(value) = 'ARRAY' AS listed,

@@ -40,7 +40,9 @@ def _written(value: object) -> str:
             return str(value)
 
 
-@pytest.mark.parametrize("section", ["", "pipeline", "ingest", "recommendations", "churn", "scenarios", "experiments", "serving"])
+@pytest.mark.parametrize(
+    "section", ["", "pipeline", "ingest", "recommendations", "churn", "scenarios", "experiments", "serving"]
+)
 def test_every_setting_is_documented_with_its_default(section: str) -> None:
     settings = Settings()
     holder = getattr(settings, section) if section else settings
