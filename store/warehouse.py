@@ -152,6 +152,8 @@ def open_warehouse(
         layout.root.mkdir(parents=True, exist_ok=True)
         if not layout.warehouse.exists():
             _create(layout.warehouse)
+        elif read_only:
+            _upgrade(layout.warehouse, config)
         con = duckdb.connect(str(layout.warehouse), read_only=read_only, config=config)
         try:
             con.execute("SET TimeZone = 'UTC'")
@@ -181,6 +183,15 @@ def _create(path: Path) -> None:
     finally:
         for left in (fresh, fresh.with_name(fresh.name + ".wal")):
             left.unlink(missing_ok=True)
+
+
+def _upgrade(path: Path, config: dict[str, str | bool | int | float | list[str]]) -> None:
+    """Add what an earlier version lacks: who only reads cannot."""
+    with duckdb.connect(str(path), read_only=True, config=config) as con:
+        row = con.execute("SELECT max(schema_version) FROM warehouse_state").fetchone()
+    if row is not None and row[0] is not None and row[0] < SCHEMA_VERSION:
+        with duckdb.connect(str(path), config=config) as con:
+            create_schema(con)
 
 
 def create_schema(con: duckdb.DuckDBPyConnection) -> None:

@@ -113,6 +113,9 @@ def _erase(con: duckdb.DuckDBPyConnection) -> None:
         )
         con.execute("DELETE FROM session_events WHERE session_id IN (SELECT session_id FROM left_sessions)")
         con.execute(
+            "DELETE FROM exposures WHERE subject_kind = 'session' AND subject IN (SELECT session_id FROM left_sessions)"
+        )
+        con.execute(
             "DELETE FROM writes USING erased e WHERE writes.profile_id = e.profile_id AND writes.seq <= e.seq"
         )
         erasure.erase_profiles(con, "erased")

@@ -96,7 +96,8 @@ def test_neither_order_nor_batches_matter(tmp_path: Path, seed: int) -> None:
 def test_an_erased_profile_takes_its_exposures_along(tmp_path: Path) -> None:
     resolved = write(0, "session_resolve", "put", session_id="s-2", customer_id="ann", created_at="2026-01-07 00:00:00")
     erase = write(0, "profiles", "erase", customer_id="ann")
-    for number, batches in enumerate(([[*WRITES, resolved], [erase]], [[*WRITES, resolved, erase]])):
+    parts = ([[*WRITES, resolved], [erase]], [[*WRITES, resolved, erase]], [WRITES, [resolved, erase]])
+    for number, batches in enumerate(parts):
         layout = drained(tmp_path / str(number), batches)
         assert rows(layout, "subject_kind, subject") == [("session", "ann")]
 
@@ -105,3 +106,14 @@ def test_what_is_seen_after_an_erasure_is_new(tmp_path: Path) -> None:
     erase = write(0, "profiles", "erase", customer_id="ann")
     layout = drained(tmp_path, [WRITES[:1], [erase, exposure(9, "B", at(9), customer_id="ann")]])
     assert rows(layout, "subject, group_name, crossed_at") == [("ann", "B", None)]
+
+
+def test_a_warehouse_of_an_earlier_version_can_be_read_at_once(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.create()
+    with open_warehouse(layout, SETTINGS.pipeline) as con:
+        con.execute("DROP TABLE exposures")
+        con.execute("UPDATE warehouse_state SET schema_version = 2")
+    with open_warehouse(layout, SETTINGS.pipeline, read_only=True) as con:
+        assert warehouse_digest(con)
+        assert con.execute("SELECT count(*) FROM exposures").fetchall() == [(0,)]
