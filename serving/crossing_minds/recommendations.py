@@ -70,7 +70,7 @@ def _list(read: Reader, *, cursor: bool = True) -> Callable[[Call], Any]:
 
 def _split(granted: Granted) -> bool:
     """Whether an A/B test took part, which has to be noted every time."""
-    stages = (granted.evaluated or {}).values()
+    stages = [steps for steps in (granted.evaluated or {}).values() if isinstance(steps, list)]  # not the reco type
     return any(step["scenario_type"] == "ab_test" for steps in stages for step in steps)
 
 
