@@ -285,6 +285,7 @@ def picture(state: Effective) -> dict[str, Any]:
     """Everything that the routes can read of a state."""
     users = {one: state.user(one) for one in state.user_ids()}
     return {
+        "ids": [list(state.item_ids()), list(state.user_ids())],
         "items": {one: state.item(one) for one in state.item_ids()},
         "items asked": {one: state.item(one) for one in ITEM_IDS if state.has_item(one)},
         "users": users,

@@ -156,7 +156,7 @@ class Effective:
         start = bisect_right(run, after)
         of_run = (run[place] for place in range(start, len(run)))
         added = self._ordered("users", self.changes.profiles, lambda: [
-            self.customer_of(key) for key, written in rows.items() if not written.deleted and self._described(key) < 0
+            self.customer_of(key) for key, written in rows.items() if not written.deleted and not self._listed(key)
         ])
         for customer_id in merge(of_run, added[bisect_right(added, after):]):
             if not rows or self.has_user(customer_id):
@@ -176,6 +176,11 @@ class Effective:
         """Row of a profile that the run knows by more than what it did, else -1."""
         row = self.changes.profile_row(key)
         return -1 if row >= 0 and self.run.implicit(row) else row
+
+    def _listed(self, key: str) -> bool:
+        """Whether the run lists a profile among those that somebody described."""
+        row = self.run.profile_row(key)
+        return row >= 0 and not self.run.implicit(row)
 
     # What happened
 

@@ -71,6 +71,7 @@ def load(con: duckdb.DuckDBPyConnection, declared: Sequence[Declared]) -> tuple[
         "SELECT count(*) FROM drained WHERE NOT list_contains($known, entity)", {"known": list(ENTITIES)}
     ).fetchone()
     con.execute("DROP TABLE writes")
+    con.execute("DELETE FROM known_profiles_of")  # counts do not tell that profiles came and went
     return loaded, changed, int(row[0]) if row else 0
 
 
