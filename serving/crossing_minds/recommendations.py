@@ -61,8 +61,10 @@ def _list(read: Reader, *, cursor: bool = True) -> Callable[[Call], Any]:
             wish.offset, digest = w.page(call, given, wish, moment.run_id)
         granted = answered(call, moment, wish)
         call.database.exposures(wish, granted, moment.run_id)
-        if granted.source == "row" and wish.reco_type == "profile_to_items" and not _split(granted):
-            call.row_of = moment.key(call.params["user_id"])
+        # Of a generic request or a preview the body decides, too; only a profile's own route names it in its path.
+        user_id = call.params.get("user_id")
+        if user_id and granted.source == "row" and wish.reco_type == "profile_to_items" and not _split(granted):
+            call.row_of = moment.key(user_id)
         return items_answer(call, moment, wish, granted, digest)
 
     return handler
