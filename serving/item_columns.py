@@ -100,13 +100,17 @@ class ItemColumns:
         self._patched.update(columns)
         known_names = columns.keys() | self._base.columns.keys()
         self._given = {name: self._pending[name] for name in self._pending if name in known_names}
-        overrides = {name: self._fitting(name, values, columns) for name, values in self._given.items()}
+        overrides = {
+            name: self._fitting(values, columns.get(name) or self._base.columns[name], types.get(name))
+            for name, values in self._given.items()
+        }
         return self._base.patched(overrides, sorted(self.gone), columns)
 
-    def _fitting(self, name: str, values: dict[int, Any], columns: Mapping[str, Column]) -> Mapping[int, Any]:
-        """Values that a column can hold: those that were checked against another type are left out."""
-        kind = (columns.get(name) or self._base.columns[name]).type
-        kept = {row: fit(value, kind) for row, value in values.items()}
+    def _fitting(self, values: dict[int, Any], column: Column, declared: PropertyType | None) -> Mapping[int, Any]:
+        """Values that a column can hold: what was checked against another type than the column's may not fit."""
+        if declared == column.type:
+            return values
+        kept = {row: fit(value, column.type) for row, value in values.items()}
         return {row: None if isinstance(value, Problem) else value for row, value in kept.items()}
 
     def _type(self, name: str) -> PropertyType:
