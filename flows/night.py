@@ -180,7 +180,8 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
         with watch.lap("train recommenders") as lap:
             named = cut.documents.algorithms
             recommended = step(
-                "train recommenders", lambda: train(con, target, settings, as_of, previous, progress, named)
+                "train recommenders",
+                lambda: train(con, target, settings, as_of, previous, progress, named, cut.documents.of_items),
             )
             lap.rows = outcome.tables["events"]
         with watch.lap("train churn") as lap:

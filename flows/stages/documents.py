@@ -37,6 +37,11 @@ class RunDocuments:
         cases = (one.scenario for one in self.graph.definitions.values())
         return frozenset(name for case in cases if isinstance(case, Case) for name in case.rules.algorithms or ())
 
+    @property
+    def of_items(self) -> bool:
+        """Whether some stored case is for lists that start from neighbours of items."""
+        return any(self.graph.cases(reco_type) for reco_type in ("item_to_items", "session_to_items"))
+
     def declared_types(self, mapped: Mapping[str, str], registered: Mapping[str, str]) -> DeclaredTypes:
         """Types of item properties: those of definitions, below them those of source mappings (``mapped``, words like
         ``unicode64[]`` by lower-case name), below these what deliveries registered.

@@ -72,7 +72,7 @@ class Window:
     ``subjects`` int64 (b,) by profile_index; ``lists`` int32 (b, candidates) by recommender: the chosen one and those
     that are named; ``relevant`` CSR (b, n_items); ``known`` bool (n_items,): items met before; ``popular`` int32:
     these, best first; ``latest`` int32 (b,): the item that each subject met last before; ``neighbours`` int32
-    (n_items, k), padded with -1, by recommender.
+    (n_items, k), padded with -1, by recommender, none unless they were asked for.
     """
 
     start: datetime
@@ -109,9 +109,10 @@ def train(
     previous: PreviousRun | None,
     progress: Progress,
     named: Collection[str] = (),
+    related: bool = False,
 ) -> RecommendOutcome:
     """Create ``interactions`` and ``popularity`` on the workbench, train, and save models under ``target/models``.
-    Recommenders that are ``named`` are fitted also when another one serves.
+    Recommenders that are ``named`` are fitted also when another one serves; with ``related`` the window has neighbours.
 
     ``con`` has tables profiles, items and view events as of ``as_of`` and, from the check stage, quarantined_profiles.
     Nothing is learned from, or judged on, the profiles of ``recommender_exclusions``, which is created here as well.
@@ -134,7 +135,7 @@ def train(
     shortage = _shortage(int(trained.sum()), interactions, settings)
     trial = _Trial(None, {}, {}, {}, None)
     if not shortage:
-        trial = _try_all(con, settings, trained, items, progress, named)
+        trial = _try_all(con, settings, trained, items, progress, named, related)
     progress.step("train recommenders", len(CANDIDATES) + 1, len(CANDIDATES) + 2, trial.chosen or "carried")
     if trial.content is None:
         content = _make("content", settings).fit(interactions, items, threads=threads)
@@ -216,7 +217,7 @@ def _make(name: str, settings: Settings) -> Recommender:
 
 def _try_all(
     con: duckdb.DuckDBPyConnection, settings: Settings, trained: NDArray[np.bool_], items: Items, progress: Progress,
-    named: Collection[str],
+    named: Collection[str], related: bool,
 ) -> _Trial:
     """Fit every candidate as of the cut, judge it on the window after it, and choose."""
     wanted = settings.recommendations
@@ -239,7 +240,7 @@ def _try_all(
                 (name, mode): judge(model, split, mode, depth=wanted.candidates, threads=settings.pipeline.threads)
                 for mode in MODES
             }
-            if model.additive or name == NEIGHBOURING or name in named:
+            if related and (model.additive or name == NEIGHBOURING or name in named):
                 near[name], _ = model.neighbours(
                     wanted.neighbours, allowed=split.known, threads=settings.pipeline.threads
                 )
