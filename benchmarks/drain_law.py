@@ -129,6 +129,17 @@ class TablesRun:
     def ratings(self, row: int) -> list[Rated]:
         return list(self._rated.get(self.profiles[row], ()))
 
+    def met_between(self, start: float, end: float) -> list[int]:
+        every = range(len(self.profiles))
+        return [row for row in every if any(start <= one.at <= end for one in self.interactions(row))]
+
+    def rated(self) -> list[int]:
+        return [row for row in range(len(self.profiles)) if self.ratings(row)]
+
+    def sessions_between(self, start: float, end: float) -> list[int]:
+        every = range(len(self.sessions))
+        return [row for row in every if any(start <= one.at <= end for one in self.session_interactions(row))]
+
     def session_row(self, session_id: str) -> int:
         return self.sessions.index(session_id) if session_id in self.sessions else -1
 
@@ -292,15 +303,15 @@ def picture(state: Effective) -> dict[str, Any]:
         "users asked": {one: state.user(one) for one in USER_IDS if state.has_user(one)},
         "ratings": {one: state.ratings(one) for one in USER_IDS},
         "all ratings": {
-            state.customer_of(key): rated for key in state.keys_of_users() if (rated := state.ratings(key))
+            state.customer_of(key): rated for key in state.keys_that_rated() if (rated := state.ratings(key))
         },
         "interactions": {one: state.interactions(one) for one in USER_IDS},
         "all interactions": {
-            state.customer_of(key): found for key in state.keys_of_users() if (found := state.interactions(key))
+            state.customer_of(key): found for key in state.keys_that_met() if (found := state.interactions(key))
         },
         "counts": {one: (state.n_ratings(one), state.n_interactions(one)) for one in USER_IDS},
         "sessions": {one: state.session(one) for one in SESSION_IDS},
-        "all sessions": {one: seen for one in state.session_ids() if (seen := state.session(one))},
+        "all sessions": {one: seen for one in state.sessions_that_met() if (seen := state.session(one))},
         "owners": {one: state.session_owner(one) for one in SESSION_IDS},
         "sessions of": {one: state.sessions_of(one) for one in USER_IDS},
         "counters": state.counters(),

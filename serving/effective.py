@@ -22,6 +22,7 @@ from store.journal import StoredWrite
 from store.pack.logs import Interaction, Rated
 
 RATING = "rating"
+ALWAYS = float("inf")
 
 
 class Effective:
@@ -218,23 +219,22 @@ class Effective:
         owned = [one for one in self.run.sessions_of(key) if changes.session_row(one) >= 0]
         return sorted({*owned, *changes.owned.get(key, ())})
 
-    def keys_of_users(self, after: str = "") -> Iterator[str]:
-        """Profile ids of everybody who did something or was described, above ``after``, in order."""
-        run, changes = self.run.profiles, self.changes
-        start = bisect_right(run, after)
-        of_run = (run[row] for row in range(start, len(run)))
-        others = {*changes.interactions, *changes.ratings}
-        added = sorted(key for key in others if key > after and self.run.profile_row(key) < 0)
-        return merge(of_run, added)
+    def keys_that_met(self, after: str = "", start: float = -ALWAYS, end: float = ALWAYS) -> Iterator[str]:
+        """Profile ids above ``after``, in order, of whoever may have an interaction in these times (microseconds)."""
+        return _above(after, self.run.profiles, self.run.met_between(start, end), self.changes.interactions)
+
+    def keys_that_rated(self, after: str = "") -> Iterator[str]:
+        """Profile ids above ``after``, in order, of whoever may have a rating."""
+        return _above(after, self.run.profiles, self.run.rated(), self.changes.ratings)
+
+    def sessions_that_met(self, after: str = "", start: float = -ALWAYS, end: float = ALWAYS) -> Iterator[str]:
+        """Ids above ``after``, in order, of sessions that may have an interaction in these times."""
+        return _above(after, self.run.sessions, self.run.sessions_between(start, end), self.changes.sessions)
 
     def session_ids(self, after: str = "") -> Iterator[str]:
         """Ids of all sessions above ``after``, in order."""
         run, changes = self.run.sessions, self.changes
-        start = bisect_right(run, after)
-        of_run = (run[row] for row in range(start, len(run)))
-        others = {*changes.sessions, *changes.owners}
-        added = sorted(one for one in others if one > after and self.run.session_row(one) < 0)
-        return merge(of_run, added)
+        return _above(after, run, range(len(run)), {*changes.sessions, *changes.owners})
 
     # What rules ask
 
@@ -329,6 +329,17 @@ class BeforeRun:
             if reduce is not None:
                 reduce(write, orjson.loads(write.body))
             self.seq = write.seq
+
+
+def _above(after: str, ids: Sequence[str], rows: Sequence[int], further: Iterable[str]) -> Iterator[str]:
+    """Ids above ``after`` of some rows, which rise as their ids do, and further ones, each once and in order."""
+    first = bisect_right(rows, after, key=ids.__getitem__)
+    added = sorted(one for one in set(further) if one > after)
+    last = ""
+    for one in merge((ids[row] for row in rows[first:]), added):
+        if one != last:
+            yield one
+        last = one
 
 
 def _in_order(interactions: list[Interaction]) -> list[Interaction]:

@@ -65,6 +65,15 @@ class RunSide(Protocol):
         """Distinct items of the profile's interactions and ratings."""
         ...
     def ratings(self, row: int) -> list[Rated]: ...
+    def met_between(self, start: float, end: float) -> Sequence[int]:
+        """Profiles with an interaction in these times (microseconds, both included), rising."""
+        ...
+    def rated(self) -> Sequence[int]:
+        """Profiles that rated something, rising."""
+        ...
+    def sessions_between(self, start: float, end: float) -> Sequence[int]:
+        """Sessions with an interaction in these times, rising."""
+        ...
     def session_row(self, session_id: str) -> int: ...
     def session_interactions(self, row: int) -> list[Interaction]: ...
     def session_owner(self, row: int) -> Owner | None: ...
@@ -109,6 +118,9 @@ class PackRun:
         self.ratings = logs.ratings
         self.interactions = logs.profiles.of
         self.session_interactions = logs.sessions.of
+        self.met_between = logs.profiles.between
+        self.sessions_between = logs.sessions.between
+        self.rated = logs.rated
 
     @cached_property
     def item_types(self) -> Mapping[str, PropertyType]:
@@ -181,6 +193,14 @@ class NoRun:
 
     item_values = profile_values = customer_id = implicit = interactions = interaction_count = _none
     rated_count = ratings = session_interactions = session_owner = history = _none
+
+    def met_between(self, _start: float, _end: float) -> Sequence[int]:
+        return ()
+
+    sessions_between = met_between
+
+    def rated(self) -> Sequence[int]:
+        return ()
 
     def sessions_of(self, _profile_id: str) -> list[str]:
         return []

@@ -64,13 +64,13 @@ async def get_bulk(call: Call) -> Answer:
     state, ids = call.database.live.effective(), call.database.ids
     canonical = ids.type_of("user").canonical
 
-    def subjects(after: str) -> Iterator[tuple[str, dict[str, Any], list[Interaction]]]:
-        for key in _from(after, state.keys_of_users):
+    def subjects(after: str, start: float, end: float) -> Iterator[tuple[str, dict[str, Any], list[Interaction]]]:
+        for key in from_subject(after, state.keys_that_met(after, start, end)):
             user_id = state.customer_of(key)
             if user_id and canonical(user_id) == user_id:
                 yield key, {"user_id": ids.write("user", user_id)}, state.interactions(key)
 
-    return listed(call, subjects, "users", within(call))
+    return listed(call, subjects, "users")
 
 
 async def get_of_user(call: Call) -> Answer:
@@ -78,17 +78,7 @@ async def get_of_user(call: Call) -> Answer:
     return listed_of_one(call, call.database.live.effective().interactions(call.params["user_id"]))
 
 
-Subjects = Callable[[str], Iterator[tuple[str, dict[str, Any], list[Interaction]]]]
-Test = Callable[[Interaction], bool]
-
-
-def within(call: Call) -> Test:
-    """Whether an interaction lies in the times that the query names, both included."""
-    start = _bound(call, "start_timestamp", float("-inf"))
-    end = _bound(call, "end_timestamp", float("inf"))
-    if start > end:
-        raise wrong_parameter("start_timestamp", "lies after end_timestamp")
-    return lambda happened: start <= happened.at <= end
+Subjects = Callable[[str, float, float], Iterator[tuple[str, dict[str, Any], list[Interaction]]]]
 
 
 def _bound(call: Call, name: str, default: float) -> float:
@@ -96,18 +86,25 @@ def _bound(call: Call, name: str, default: float) -> float:
     return default if not given else round(timestamp(given, name, 0.0) * MICROS)
 
 
-def listed(call: Call, subjects: Subjects, tag: str, test: Test) -> Answer:
-    """A page of the interactions of many; the cursor is a subject and how many of its rows were shown."""
-    ids, bounds = call.database.ids, [call.query.get("start_timestamp"), call.query.get("end_timestamp")]
+def listed(call: Call, subjects: Subjects, tag: str) -> Answer:
+    """A page of the interactions of many, in the times that the query names, both included; the cursor is a subject
+    and how many of its rows were shown. ``subjects``: those from one on that may have some, with who they are.
+    """
+    ids = call.database.ids
+    start = _bound(call, "start_timestamp", float("-inf"))
+    end = _bound(call, "end_timestamp", float("inf"))
+    if start > end:
+        raise wrong_parameter("start_timestamp", "lies after end_timestamp")
 
     def rows(after: list[Any] | None) -> Iterator[tuple[list[Any], dict[str, Any]]]:
         first, shown = (after[0], after[1]) if after else ("", 0)
-        for key, who, happened in subjects(first):
-            chosen = [one for one in fitting(ids, happened) if test(one)]
+        for key, who, happened in subjects(first, start, end):
+            chosen = [one for one in fitting(ids, happened) if start <= one.at <= end]
             for place in range(shown if key == first else 0, len(chosen)):
                 yield [key, place + 1], {**who, **shown_interaction(ids, chosen[place])}
 
-    return page_of(call, "interactions", rows, integer(call.query.get("amt"), "amt", *LIST_AMOUNT), f"{tag} {bounds}")
+    amount = integer(call.query.get("amt"), "amt", *LIST_AMOUNT)
+    return page_of(call, "interactions", rows, amount, f"{tag} {start} {end}")
 
 
 def listed_of_one(call: Call, happened: list[Interaction]) -> Answer:
@@ -124,13 +121,11 @@ def listed_of_one(call: Call, happened: list[Interaction]) -> Answer:
     return page_of(call, "interactions", rows, amount, f"{sorted(call.params.items())} {sorted(types)}")
 
 
-def _from(first: str, beyond: Callable[[str], Iterator[str]]) -> Iterator[str]:
+def from_subject(first: str, beyond: Iterator[str]) -> Iterator[str]:
+    """The subject of a cursor, and those after it."""
     if first:
         yield first
-    yield from beyond(first)
-
-
-from_subject = _from
+    yield from beyond
 
 GIVEN: dict[str, Any] = {
     "item_id": s.ID, "interaction_type": s.string(minLength=1, maxLength=64), "timestamp": s.TIME,

@@ -50,7 +50,7 @@ async def get_bulk(call: Call) -> Answer:
 def _from(state: Effective, first: str) -> Iterator[str]:
     if first:
         yield first
-    yield from state.keys_of_users(first)
+    yield from state.keys_that_rated(first)
 
 
 async def put_one(call: Call) -> Answer:

@@ -24,7 +24,6 @@ from serving.crossing_minds.interactions import (
     from_subject,
     listed,
     listed_of_one,
-    within,
 )
 from serving.crossing_minds.pages import LIST_AMOUNT
 from serving.crossing_minds.paging import page_of
@@ -77,11 +76,11 @@ async def get_bulk(call: Call) -> Answer:
     """Interactions of all sessions, by session and time."""
     state, ids = call.database.live.effective(), call.database.ids
 
-    def subjects(after: str) -> Iterator[tuple[str, dict[str, Any], list[Interaction]]]:
-        for session_id in _ours(call, from_subject(after, state.session_ids)):
+    def subjects(after: str, start: float, end: float) -> Iterator[tuple[str, dict[str, Any], list[Interaction]]]:
+        for session_id in _ours(call, from_subject(after, state.sessions_that_met(after, start, end))):
             yield session_id, {"session_id": ids.write("session", session_id)}, state.session(session_id)
 
-    return listed(call, subjects, "sessions", within(call))
+    return listed(call, subjects, "sessions")
 
 
 async def get_of_session(call: Call) -> Answer:

@@ -5,9 +5,10 @@ order of the profiles' own ids.
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from scenarios.spec import PropertyType
 from store.pack.arrays import map_flat, unreadable
@@ -61,6 +62,13 @@ class Log:
         """How many there are."""
         return int(self.offsets[subject + 1] - self.offsets[subject])
 
+    def between(self, start: float, end: float) -> list[int]:
+        """Subjects with an interaction in these times (microseconds, both included), rising."""
+        offsets, times = np.asarray(self.offsets), np.asarray(self._times)
+        places = np.flatnonzero((times >= start) & (times <= end))
+        found: list[int] = np.unique(np.searchsorted(offsets, places, side="right") - 1).tolist()
+        return found
+
 
 class Logs:
     """Read side of ``store.pack.log_tables``. ``item_ids``: the blob of the run's items."""
@@ -97,13 +105,14 @@ class Logs:
             for at in range(self._ratings_offsets[profile_row], self._ratings_offsets[profile_row + 1])
         ]
 
+    def rated(self) -> list[int]:
+        """Profiles that rated something, rising."""
+        found: list[int] = np.flatnonzero(np.diff(np.asarray(self._ratings_offsets))).tolist()
+        return found
+
     def session_row(self, session_id: str) -> int:
         """Row of a session by its id, or -1."""
         return self._session_index.row(session_id.encode())
-
-    def first_session_after(self, session_id: str) -> int:
-        """Row of the first session whose id is greater."""
-        return bisect_right(self.session_ids, session_id.encode())
 
     def _item_id(self, code: int) -> str:
         known = len(self._item_ids)
