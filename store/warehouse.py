@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS items (
     properties JSON, created_at TIMESTAMP, updated_at TIMESTAMP, load_id BIGINT, dated BOOLEAN, status_at TIMESTAMP);
 -- One event. event_id = 'event_' and the first 32 hex digits of the row's key, a SHA-256 (or minted, when it came
 -- through the API).
+-- load_id is 0 for what came through the API, -1 when it came as an interaction or rating, all types of which count.
 -- The key itself is not kept: the id is its head, and 128 bits tell events apart.
 CREATE TABLE IF NOT EXISTS events (
     event_id VARCHAR, event_type VARCHAR, profile_id VARCHAR, item_id VARCHAR, created_at TIMESTAMP, properties JSON,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,23 +15,42 @@ from transforms import sql
 from transforms.tables import create
 
 Columns = dict[str, NDArray[Any]]
+INTERACTION = -1
+"""``load_id`` of events that came as interactions and ratings of the Crossing Minds dialect: they all count."""
+UNLISTED = 1.0
+"""Weight of their types where the settings give none."""
 READ_AGAIN = ("as_of", "half_life_days")
 
 
-def create_item_events(con: duckdb.DuckDBPyConnection, settings: Recommendations) -> int:
+def unlisted_types(con: duckdb.DuckDBPyConnection, settings: Recommendations) -> list[str]:
+    """Types of the warehouse's interactions that the settings give no weight, in order."""
+    found = con.execute(
+        "SELECT DISTINCT event_type FROM warehouse.events WHERE load_id = $load AND item_id IS NOT NULL "
+        "AND NOT list_contains($listed::VARCHAR[], event_type) ORDER BY event_type",
+        {"load": INTERACTION, "listed": sorted(settings.event_weights)},
+    ).fetchall()
+    return [str(name) for (name,) in found]
+
+
+def create_item_events(
+    con: duckdb.DuckDBPyConnection, settings: Recommendations, unlisted: Sequence[str] = ()
+) -> int:
     """Create, once for all cuts, ``item_events`` from ``events``, ``profiles`` and ``items``; returns its rows.
+
+    Events of ``unlisted`` types weigh 1.
 
     Before it, ``recommender_exclusions`` (rows of ``training_exclusions``): the profiles that no recommender learns
     from, by their status, and by a failed check where the table ``quarantined_profiles`` exists.
     """
     con.execute("CREATE TABLE IF NOT EXISTS quarantined_profiles (profile_id VARCHAR)")
     create(con, "recommender_exclusions")
-    types = sorted({*settings.event_weights, *settings.exclude_event_types})
+    weights = {**dict.fromkeys(unlisted, UNLISTED), **settings.event_weights}
+    types = sorted({*weights, *settings.exclude_event_types})
     return create(
         con,
         "item_events",
         event_types=types,
-        event_weights=[settings.event_weights.get(one, 0.0) for one in types],
+        event_weights=[weights.get(one, 0.0) for one in types],
         excluding=[one in settings.exclude_event_types for one in types],
     )
 

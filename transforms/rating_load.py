@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
+from transforms.interactions import INTERACTION
+
 EVENT_TYPE = "rating"
 
 
@@ -29,7 +31,7 @@ def take_ratings(con: duckdb.DuckDBPyConnection, asked: str) -> int:
     row = con.execute(
         "INSERT INTO events BY NAME SELECT 'event_' || left(sha256(concat_ws(chr(10), 'rating', profile_id, item_id)), "
         f"32) AS event_id, '{EVENT_TYPE}' AS event_type, profile_id, item_id, happened AS created_at, "
-        "'{\"rating\":' || rating || '}' AS properties, 0 AS load_id FROM rated WHERE op = 'put'"
+        f"'{{\"rating\":' || rating || '}}' AS properties, {INTERACTION} AS load_id FROM rated WHERE op = 'put'"
     ).fetchone()
     con.execute("DROP TABLE rated")
     con.execute("DROP TABLE wiped")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
+from transforms.interactions import INTERACTION
+
 
 def take_sessions(con: duckdb.DuckDBPyConnection, happened: str, resolved: str) -> int:
     """Add the rows of table ``happened`` (the columns of ``session_events``) and of ``resolved`` (seq, session_id,
@@ -23,7 +25,7 @@ def take_sessions(con: duckdb.DuckDBPyConnection, happened: str, resolved: str) 
     )
     con.execute(
         "INSERT INTO events BY NAME SELECT event_id, event_type, profile_id, item_id, e.created_at, properties, "
-        "0 AS load_id FROM session_events e JOIN sessions s USING (session_id) "
+        f"{INTERACTION} AS load_id FROM session_events e JOIN sessions s USING (session_id) "
         f"WHERE session_id IN (SELECT session_id FROM {happened} UNION SELECT session_id FROM {resolved}) "
         "AND event_id NOT IN (SELECT event_id FROM events)"
     )

@@ -51,7 +51,8 @@ def create_written(con: duckdb.DuckDBPyConnection, entity: str) -> None:
     ]
     con.execute(
         "CREATE OR REPLACE TABLE met_values AS SELECT coalesce(f.id, w.id) AS id, "
-        "coalesce(f.key, t.key, w.key) AS key, CASE WHEN w.id IS NULL OR f.arrived > w.written_at THEN f.value ELSE w.value::VARCHAR END AS value "
+        "coalesce(f.key, t.key, w.key) AS key, "
+        "CASE WHEN w.id IS NULL OR f.arrived > w.written_at THEN f.value ELSE w.value::VARCHAR END AS value "
         f"FROM ({' UNION ALL '.join(delivered)}) f FULL JOIN "
         f"(SELECT * FROM warehouse.written_values WHERE entity = '{entity}') w "
         "ON w.id = f.id AND lower(w.key) = lower(f.key) LEFT JOIN (SELECT lower(key) AS name, min(key) AS key FROM "

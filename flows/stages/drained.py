@@ -14,6 +14,7 @@ from scenarios.value_types import parse_type
 from store.journal import documents
 from store.scenario_documents import ITEM_PROPERTY, USER_PROPERTY
 from transforms import cells, erasure, event_load, exposure_load, rating_load, session_load, written_load
+from transforms.interactions import INTERACTION
 
 ENTITIES = (
     "events", "ratings", "items", "profiles", "session_events", "session_resolve", "item_property", "user_property",
@@ -176,8 +177,9 @@ def _strangers(con: duckdb.DuckDBPyConnection) -> None:
 
 def _events(con: duckdb.DuckDBPyConnection) -> int:
     row = con.execute(
-        "INSERT INTO events BY NAME SELECT event_id, event_type, profile_id, item_id, created_at, properties, 0 AS "
-        f"load_id FROM (SELECT seq, profile_id, {_event_columns()} FROM ({_of('events')})) "
+        "INSERT INTO events BY NAME SELECT event_id, event_type, profile_id, item_id, created_at, properties, load_id "
+        f"FROM (SELECT seq, profile_id, CASE WHEN json_exists(body, '$.at') THEN {INTERACTION} ELSE 0 END AS load_id, "
+        f"{_event_columns()} FROM ({_of('events')})) "
         "WHERE event_id NOT IN (SELECT event_id FROM events) "
         "QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY seq) = 1"
     ).fetchone()

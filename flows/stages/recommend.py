@@ -121,7 +121,7 @@ def train(
     """
     wanted = settings.recommendations
     progress.step("train recommenders", 0, len(CANDIDATES) + 2, "interactions")
-    source.create_item_events(con, wanted)
+    source.create_item_events(con, wanted, source.unlisted_types(con, wanted))
     source.create_interactions(con, wanted, as_of)
     source.create_popularity(con)
     trained = source.read_trained(con)

@@ -10,10 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from contracts.settings import Recommendations
 from flows.stages import drain
 from flows.stages.drained import Declared
 from store.journal import StoredWrite
 from store.warehouse import SCHEMA_VERSION, create_schema
+from transforms.interactions import unlisted_types
 from transforms.tables import build
 
 AS_OF = datetime(2026, 6, 1)
@@ -106,6 +108,8 @@ def test_who_only_did_something_is_a_profile_to_learn_from(con: duckdb.DuckDBPyC
         (True, "u", True)
     ]
     assert con.execute(f"SELECT profile_id = {minted} FROM events").fetchall() == [(True,)]
+    assert unlisted_types(con, Recommendations()) == ["view"], "every type of interaction counts"
+    assert unlisted_types(con, Recommendations(event_weights={"view": 0.1})) == []
 
 
 def test_a_warehouse_of_the_first_version_gets_the_new_tables() -> None:
