@@ -1,4 +1,4 @@
-"""``nightloom explain``: why these items, why this churn score."""
+"""``nightloom explain``: why these items, why this churn score, what a scenario's rules cost."""
 
 from __future__ import annotations
 
@@ -74,6 +74,79 @@ def profile(
         print(f"left out of {row['algorithm']}: {row['reason']} {', '.join(row['missing_keys'] or ())}".rstrip())
     for row in explanation.failed_checks:
         print(f"failed check {row['expectation']} ({row['severity']}): {row['value']}")
+
+
+@app.command
+def scenario(
+    reco_type: str,
+    name: str = "",
+    *,
+    profile: str | None = None,
+    item: str | None = None,
+    filter: tuple[str, ...] = (),
+    skip_default: bool = False,
+    amt: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
+    workspace: str = "",
+    json: bool = False,
+) -> None:
+    """Explain a lookup under a scenario: each step of its graph, each rule's cost in items, and the list.
+
+    Parameters
+    ----------
+    reco_type
+        profile_to_items, item_to_items, session_to_items, ...
+    name
+        The scenario; without one the default scenario alone.
+    profile
+        Whom the list is for: the client's own id, or profile_id.
+    item
+        What the list is for.
+    filter
+        Further filter, as in a URL (price:lt:20); repeat it for several.
+    skip_default
+        Leave the default scenario out.
+    amt
+        How many items.
+    workspace
+        Workspace.
+    json
+        Print JSON.
+    """
+    import time
+
+    from scenarios.spec import Rules
+    from serving.scenario_explanation import explain_scenario
+    from serving.wishes import Wish
+    from store.settings_file import load_settings
+
+    layout = find_layout(workspace)
+    wish = Wish(
+        reco_type, scenario=name or None, skip_default=skip_default, rules=Rules(amount=amt), user_id=profile,
+        item_id=item, now=time.time(),
+    )
+    explanation = explain_scenario(layout, load_settings(layout), wish, filter)
+    if json:
+        show_json(dataclasses.asdict(explanation))
+        return
+    show_facts({"run": explanation.run_id, "list": f"{explanation.reco_type}, {explanation.source}"})
+    show_table(
+        "Scenarios on the way", ("stage", "scenario", "kind", "leads to"),
+        [(step["stage"], step["scenario_name"], step["scenario_type"], step.get("to", "")) for step in
+         explanation.steps],
+    )
+    show_table(
+        "What each rule costs (of the list there would be without rules; of the whole catalogue; of the answer)",
+        ("rule", "takes away", "leaves", "changes"),
+        [(cost["rule"], cost["dropped"], cost["left"], cost["changed"]) for cost in explanation.costs],
+        right=("takes away", "leaves", "changes"),
+    )
+    show_table(
+        "The list", ("rank", "item", "name"),
+        [(row["rank"], row["item_id"], row["item_name"]) for row in explanation.items], right=("rank",),
+        whole=("item",),
+    )
+    for warning in explanation.warnings:
+        print(f"warning: {warning}")
 
 
 def _because(row: dict[str, Any]) -> str:

@@ -5,14 +5,13 @@ Rows are never needed for an answer: they are what evaluation gave at night, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import NightloomError
 from scenarios import base_list
 from scenarios.binding import bind_rules
 from scenarios.graph import Graph
@@ -20,38 +19,17 @@ from scenarios.history import History
 from scenarios.operators import as_id
 from scenarios.plan import Plan, plan
 from scenarios.sources import Sources, gather, gather_generic
-from scenarios.spec import PROFILE_TYPES, SESSION_TYPES, Problem, PropertyType, Rules, Scalar
+from scenarios.spec import PROFILE_TYPES, SESSION_TYPES, PropertyType, Rules, Scalar
 from serving.moment import Moment, Person
+from serving.scenario_bases import BadRules, Base, Bases, NoTable, needed, undeclared
 from serving.wishes import DEFAULT_AMOUNT, DEFAULT_VALUES, MOST, Granted, Wish
+
+if TYPE_CHECKING:
+    from scenarios.explain import Cost
 
 Items = NDArray[np.int32]
 KEPT_PLANS = 4096
 ROW_TYPES = ("profile_to_items", "item_to_items")
-
-
-class BadRules(NightloomError):
-    """Rules that cannot be evaluated; ``problems`` says which, and why."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(str(problems[0]), hint=problems[0].hint)
-
-
-class MissingInput(NightloomError):
-    """The reco type needs an id or a list that the request lacks; ``name`` is the parameter."""
-
-    def __init__(self, name: str, reco_type: str) -> None:
-        self.name = name
-        super().__init__(f"{reco_type} needs {name}")
-
-
-class NoTable(NightloomError):
-    """The run has no table of this name (for this kind of subject), or it is empty."""
-
-    def __init__(self, table: str, *, empty: bool = False) -> None:
-        self.table = table
-        self.empty = empty
-        super().__init__(f"the table {table!r} " + ("has no rows" if empty else "is not in the current run"))
 
 
 def recommend(
@@ -60,24 +38,24 @@ def recommend(
     """Answer one wish from one moment.
 
     ``item_ids`` gives the canonical text of an item's id in a filter. ``graph``: instead of the stored scenarios.
-    Raises BadRules, MissingInput, NoTable,
-    MissingScenario and ScenarioLoop.
+    Raises BadRules, MissingInput, NoTable, MissingScenario and ScenarioLoop.
     """
     return _Lookup(moment, wish, item_ids, graph or moment.graph).granted()
+
+
+def examine(
+    moment: Moment, wish: Wish, item_ids: Callable[[Any], str | None] = as_id
+) -> tuple[Granted, list[Cost]]:
+    """The answer to a wish and, for reco types that evaluate rules, what each rule costs this subject. As slow as
+    it needs to be: for people, not for programs. Raises as ``recommend``.
+    """
+    lookup = _Lookup(moment, wish, item_ids, moment.graph)
+    return lookup.granted(), lookup.costs()
 
 
 def warm() -> None:
     """Load the compiled kernel, which takes most of a second, before the first lookup that is evaluated needs it."""
     import scenarios.evaluate  # noqa: F401
-
-
-@dataclass(slots=True)
-class _Base:
-    """Where a list starts from: the subject's items best first, whether popular items follow, whether it is cold."""
-
-    items: Items
-    backfill: bool = True
-    cold: bool = False
 
 
 class _Lookup:
@@ -196,9 +174,9 @@ class _Lookup:
         if rows is None or not self.moment.rows_hold(made):
             return False
         if reco_type == "item_to_items":
-            subject = self.moment.item_row(self._needed("item_id"))
+            subject = self.moment.item_row(needed(self.wish, "item_id"))
         else:
-            self._needed("user_id")
+            needed(self.wish, "user_id")
             person = self.somebody()
             assert person is not None
             # Without a list of its own but with something met it starts from that; the row holds popular items.
@@ -230,16 +208,34 @@ class _Lookup:
         answer.items = items[self.wish.offset : end].tolist()
         answer.more = amount > 0 and length > end
 
-    def _list(self, reco_type: str, made: Plan, positions: int) -> tuple[_Base, Items, int]:
+    def costs(self) -> list[Cost]:
+        """What each rule of the answer costs."""
+        from scenarios.explain import costs
+
+        sources = self._sources()
+        made = self._plan(sources)
+        if sources.reco_type.startswith("precomputed_") or self.wish.property is not None:
+            return []
+        base, history, own = self._inputs(sources.reco_type, made)
+        return costs(
+            self._catalogue(), made.rules, base.items[None, :], history, self_items=own, places=_amount(made.rules),
+            backfill=base.backfill,
+        )
+
+    def _inputs(self, reco_type: str, made: Plan) -> tuple[Base, History, Items | None]:
+        """Base list and history of the subject, and the item that an item's list is for."""
+        base = Bases(self.moment, self.wish, self.somebody()).of(reco_type, made.rules)
+        person = self.somebody() if reco_type in (*PROFILE_TYPES, *SESSION_TYPES) else None
+        own = None
+        if reco_type == "item_to_items":
+            own = np.array([self.moment.item_row(needed(self.wish, "item_id"))], np.int32)
+        return base, History.none(1) if person is None else person.history, own
+
+    def _list(self, reco_type: str, made: Plan, positions: int) -> tuple[Base, Items, int]:
         """The base list, the first positions of the list under the rules, and its full length."""
         from scenarios.evaluate import evaluate
 
-        base = self._base(reco_type, made.rules)
-        person = self.somebody() if reco_type in (*PROFILE_TYPES, *SESSION_TYPES) else None
-        history = person.history if person is not None else History.none(1)
-        own = None
-        if reco_type == "item_to_items":
-            own = np.array([self.moment.item_row(self._needed("item_id"))], np.int32)
+        base, history, own = self._inputs(reco_type, made)
         made_lists = evaluate(
             self._catalogue(), made.rules, base.items[None, :], history, self_items=own, positions=positions,
             backfill=base.backfill,
@@ -254,98 +250,13 @@ class _Lookup:
         rows = [row for row in map(self.moment.item_row, self.wish.context_items) if row >= 0]
         return catalogue.patched({}, rows)
 
-    def _base(self, reco_type: str, rules: Rules) -> _Base:
-        """The subject's base list by reco type."""
-        if reco_type == "item_to_items":
-            return self._of_item(rules)
-        if reco_type == "item_properties_to_items":
-            return self._of_properties()
-        if reco_type == "profiles_group_to_items":
-            return self._of_group(rules)
-        if reco_type in SESSION_TYPES:
-            person = self.somebody()
-            assert person is not None
-            base = self._of_seeds(person)
-        elif reco_type in PROFILE_TYPES:
-            base = self._of_profile(self.moment.person(self._needed("user_id")), rules)
-        else:
-            raise MissingInput("another route", reco_type)
-        if reco_type.endswith("_w_ctx_items"):
-            return self._with_context(base)
-        return base
-
-    def _of_item(self, rules: Rules) -> _Base:
-        row = self.moment.item_row(self._needed("item_id"))
-        if row < 0:
-            return _Base(np.empty(0, np.int32), backfill=False, cold=True)
-        listed = self._published("item_to_items", rules)[row]
-        return _Base(listed, cold=bool(not len(listed) or listed[0] < 0))
-
-    def _of_profile(self, person: Person, rules: Rules) -> _Base:
-        listed = self._published("profile_to_items", rules)
-        if person.row >= 0 and not self.moment.pack.lists_cold[person.row]:
-            return _Base(listed[person.row])
-        return self._of_seeds(person)
-
-    def _of_seeds(self, person: Person) -> _Base:
-        """The blend of the newest items' neighbours; nothing met: popular items only."""
-        if not person.seeds:
-            return _Base(np.empty(0, np.int32), cold=True)
-        rows, weights = base_list.newest_distinct(*zip(*person.seeds, strict=True))
-        pack = self.moment.pack
-        found = base_list.blend(pack.neighbours.items, rows, base_list.session_weights(weights))
-        return _Base(base_list.ordered(*found, pack.popularity_rank)[0], cold=True)
-
-    def _with_context(self, base: _Base) -> _Base:
-        pack = self.moment.pack
-        rows = [row for row in map(self.moment.item_row, self.wish.context_items) if row >= 0]
-        listed = base.items[base.items >= 0]
-        found = base_list.with_context(listed, pack.neighbours.items, rows)
-        return _Base(base_list.ordered(*found, pack.popularity_rank)[0], cold=base.cold)
-
-    def _of_group(self, rules: Rules) -> _Base:
-        if not self.wish.members:
-            raise MissingInput("users", "profiles_group_to_items")
-        bases = [self._of_profile(self.moment.person(user_id), rules) for user_id in self.wish.members]
-        lists = [base.items[base.items >= 0] for base in bases]
-        found = base_list.of_group(lists, self.wish.consensus)
-        ranked = base_list.ordered(*found, self.moment.pack.popularity_rank)[0]
-        return _Base(ranked, cold=all(base.cold for base in bases))
-
-    def _of_properties(self) -> _Base:
-        catalogue, wanted = self.moment.catalogue(), {}
-        if not self.wish.item_properties:
-            raise MissingInput("item_properties", "item_properties_to_items")
-        for name, value in self.wish.item_properties.items():
-            if name not in self.moment.item_types:
-                raise BadRules([_undeclared(name)])
-            if catalogue.columns.get(name) is not None:
-                wanted[name] = value
-        columns = {name: catalogue.columns[name] for name in wanted}
-        scores = base_list.of_properties(columns, wanted, catalogue.size)
-        scores *= len(wanted) / len(self.wish.item_properties)
-        rows = np.flatnonzero(scores > 0).astype(np.int32)
-        ranked = base_list.ordered(rows, scores[rows], self.moment.pack.popularity_rank)[0]
-        return _Base(ranked, backfill=False, cold=False)
-
-    def _published(self, reco_type: str, rules: Rules) -> Items:
-        """Lists of the recommender that the rules allow, the most preferred first; by default the run's own choice."""
-        if rules.algorithms is None:
-            return self.moment.pack.base(reco_type)
-        for known in self.moment.pack.algorithms(reco_type):
-            if known in rules.algorithms:
-                return self.moment.pack.base(reco_type, known)
-        published = ", ".join(self.moment.pack.algorithms(reco_type)) or "none"
-        message = f"none of the algorithms {' | '.join(rules.algorithms)} is published; the run has {published}"
-        raise BadRules([Problem("wrong_data_type", "algorithms", message)])
-
     def _named_property(self, answer: Granted, made: Plan) -> bool:
         """Values of a property instead of items, for the reco types that list those."""
         name = self.wish.property
         if name is None:
             return False
         if name not in self.moment.item_types:
-            raise BadRules([_undeclared(name)])
+            raise BadRules([undeclared(name)])
         rules = replace(made.rules, reranking=(), sequence=None)
         from scenarios.evaluate import DEPTH
 
@@ -367,22 +278,15 @@ class _Lookup:
         if not len(rows.lengths) or not rows.lengths.any():
             raise NoTable(name, empty=True)
         if wanted == "item_to_items":
-            subject = self.moment.item_row(self._needed("item_id"))
+            subject = self.moment.item_row(needed(self.wish, "item_id"))
         else:
-            subject = self.moment.person(self._needed("user_id")).row
+            subject = self.moment.person(needed(self.wish, "user_id")).row
         answer.source = "row"
         answer.cold = subject < 0 or not rows.length(subject)
         if subject >= 0:
             alive = self.moment.catalogue().alive
             held = rows.part(subject, 0, min(rows.length(subject), rows.depth)) or []
             answer.items = [item for item in held if alive[item]]
-
-    def _needed(self, name: str) -> str:
-        """An id that the reco type cannot do without."""
-        value: str | None = getattr(self.wish, name)
-        if value is None:
-            raise MissingInput(name, str(self.wish.reco_type))
-        return value
 
 
 def _amount(rules: Rules) -> int:
@@ -392,8 +296,3 @@ def _amount(rules: Rules) -> int:
     if rules.sequence is None:
         return DEFAULT_AMOUNT
     return min(MOST, sum(MOST if block.amount is None else block.amount for block in rules.sequence))
-
-
-def _undeclared(name: str) -> Problem:
-    hint = "declare it, or see GET items-properties/"
-    return Problem("property_not_found", "property", f"there is no item property `{name}`", hint, name)

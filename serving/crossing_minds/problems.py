@@ -8,7 +8,7 @@ from contracts.errors import NightloomError
 from scenarios.resolve import MissingScenario, ScenarioLoop
 from scenarios.spec import Problem
 from serving.crossing_minds.errors import ApiError, NotFoundError, WrongData, wrong_op, wrong_parameter, wrong_type
-from serving.scenario_lookup import BadRules, MissingInput, NoTable
+from serving.scenario_bases import BadRules, MissingInput, NoTable
 
 
 def of_problem(problem: Problem) -> ApiError:

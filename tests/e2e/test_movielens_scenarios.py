@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -325,3 +326,24 @@ def test_tables_are_read_by_name(movies: Movies) -> None:
         if "+" in name:
             continue  # a case under a default's leaf: for lookups only
         assert movies.get(path, table=name)["items_id"] == [int(item) for item in item_ids]
+
+
+def test_a_list_is_explained_step_by_step_and_rule_by_rule(movies: Movies) -> None:
+    user = movies.users[2]
+    ended = in_child(partial(
+        command, movies.layout.home, "explain", "scenario", P, "recent", "--profile", str(user), "--json",
+        "--filter", "genres:neq:War",
+    ))
+    assert ended.code == 0, ended.output
+    told = json.loads(ended.output)
+    assert [step["scenario_name"] for step in told["steps"]] == ["recent", "safe"]
+    listed = movies.get(f"/recommendation/users/{user}/items/", scenario="recent", filters="genres:neq:War")
+    assert [int(item["item_id"]) for item in told["items"]] == listed["items_id"]
+    left = {cost["rule"]: cost["left"] for cost in told["costs"]}
+    fitting = {
+        value: movies.con.execute(f"SELECT count(*) FROM movies WHERE {condition}").fetchall()[0][0]
+        for value, condition in (
+            ("2000", "year >= 2000"), ("War", "NOT list_contains(genres, 'War')"), ("Horror", f"NOT {HORROR}"))
+    }
+    for value, count in fitting.items():
+        assert [amount for rule, amount in left.items() if value in rule] == [count]
