@@ -9,6 +9,7 @@ from uuid import uuid4
 import orjson
 
 from serving.crossing_minds.call import Call
+from serving.crossing_minds.errors import wrong_type
 from serving.crossing_minds.fields import an_object, rating, text, timestamp
 from serving.crossing_minds.identifiers import Ids
 from store.journal import Write
@@ -47,6 +48,8 @@ def event_body(
 ) -> dict[str, Any]:
     """The journal's body of one interaction. ``item_id``: from the path, else from the row; ``at``: field's prefix."""
     kind = text(row.get("interaction_type"), f"{at}interaction_type", least=1, most=64)
+    if "\0" in kind:  # names columns at night, where SQL could not say it
+        raise wrong_type(f"{at}interaction_type", "must not hold the character NUL")
     given = row.get("properties")
     return {
         "event_id": next(new),

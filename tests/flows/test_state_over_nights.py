@@ -65,6 +65,8 @@ def test_a_night_changes_nothing_that_was_written(shop: Path, nightly: Callable[
             write("ratings", "u2", "put", customer_id="u2", item_id="unknown", rating=3.0, at=123_456),
             write("events", "5", "create", event_id="event_x", event_type="view", profile_id="5", item_id=known_item,
                   at=1_700_000_000_000_001, properties={"n": {"z": 1, "a": [1.5]}}),
+            write("events", "5", "create", event_id="event_w", event_type="an \"old\" one, \'quoted\'", profile_id="5",
+                  item_id="gone", at=-62_135_596_800_000_000, properties={}),
             write("session_events", "s1", "put", event_id="event_y", event_type="buy", session_id="s1",
                   item_id=third_item, at=77, properties={}),
             write("session_resolve", "s1", "put", session_id="s1", customer_id=known_user, at=99),

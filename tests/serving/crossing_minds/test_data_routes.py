@@ -206,6 +206,8 @@ def test_interactions_are_appended_as_sent(api: httpx.Client) -> None:
     assert len(bought["interactions"]) == 1
     old = good(api.get("interactions-bulk/", params={"end_timestamp": 1000, "amt": 500}))["interactions"]
     assert [one["user_id"] for one in old] == ["n-1"] * 3
+    odd = {"interaction_type": "a\0b"}
+    refused(api.post("users/n-1/interactions/i-0000005/", json=odd), 400, "WRONG_DATA_TYPE")
     refused(api.get("interactions-bulk/", params={"start_timestamp": 2, "end_timestamp": 1}), 400, "WRONG_PARAMETER")
     pages, cursor = [], ""
     while True:
