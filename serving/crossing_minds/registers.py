@@ -43,8 +43,10 @@ class Register:
         """Change some values of each of these."""
         rows = await self._read(call)
         if not flag(call.body.get("create_if_missing"), "create_if_missing"):
-            for key, _ in rows:
-                self._require(call, key)
+            state = self._state(call)
+            absent = next((key for key, _ in rows if not self._has(state, key)), None)
+            if absent is not None:
+                raise self._missing(call, absent)
         await call.database.submit([self._write(key, "patch", values) for key, values in rows])
         return None
 
@@ -141,10 +143,6 @@ class Register:
     async def _submit(self, call: Call, writes: Sequence[Write]) -> None:
         if writes:
             await call.database.submit(writes)
-
-    def _require(self, call: Call, key: str) -> None:
-        if not self._has(self._state(call), key):
-            raise self._missing(call, key)
 
     def _missing(self, call: Call, key: str) -> NotFoundError:
         return NotFoundError(
