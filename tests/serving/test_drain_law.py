@@ -13,6 +13,8 @@ from benchmarks.drain_law import STEP, Op, check
 @example([("resolve", "s1", "u1", 0)])
 @example([("visit", "s1", "a", "view", 0, {}), ("publish",), ("resolve", "s1", "u1", 0), ("erase", "u1"),
           ("visit", "s1", "b", "view", 0, {}), ("publish",), ("meet", "u1", "a", "buy", 0, {})])
+@example([("put", "user", "5", {}), ("publish",), ("erase", "5"), ("put", "user", "u1", {}), ("drain",),
+          ("put", "user", "5", {})])
 @example([("put", "item", "a", {"price": 1.5, "labels": ["x"]}), ("publish",), ("drop", "item", "price"),
           ("patch", "item", "a", {"price": 3.0}), ("delete", "item", "a"), ("patch", "item", "a", {"sold": True})])
 @given(st.lists(STEP, min_size=1, max_size=9))
