@@ -41,7 +41,7 @@ class Ingest:
 @dataclass(frozen=True, slots=True)
 class Recommendations:
     """What is recommended. ``event_weights`` gives the interaction weight of an event type; types not listed train
-    nothing.
+    nothing. Nothing is learned from a profile that lacks one of ``profile_features``.
 
     An event of ``exclude_event_types`` keeps its item out of the profile's lists, whether its type has a weight or not.
     """
@@ -59,6 +59,7 @@ class Recommendations:
     min_items: int = 10
     min_events: int = 30
     factors: int = 64
+    profile_features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,26 @@ class Churn:
     min_rows: int = 30
     min_rows_per_label: int = 5
     min_events: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Rfm:
+    """Recency, frequency and money of the customers of the last ``window_days`` (retention contract, section 14).
+
+    Money is ``amount_property`` of a charged event where it is a number, else the item's price.
+    """
+
+    window_days: int = 365
+    amount_property: str = ""
+    min_profiles: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Merging of profiles that carry the same authenticated id (retention contract, section 15). A greater group than
+    ``max_group`` is reported as suspect and left alone."""
+
+    max_group: int = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +146,25 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Where notifications may go, and how they look. ``allow_networks`` (CIDR) admits private networks;
+    ``allow_loopback`` is meant for development. ``training_body``: ``text`` for receivers that expect a string."""
+
+    allow_networks: tuple[str, ...] = ()
+    allow_loopback: bool = False
+    training_body: Literal["object", "text"] = "object"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSegments:
+    """Segments that are followed event by event. An event older than ``max_event_age`` (hours) at its arrival is stored
+    but notifies nobody. ``tag_ttl_days``: a tag of sub-type 1 ends so long after its last match, 0 never."""
+
+    max_event_age: float = 48.0
+    tag_ttl_days: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one workspace. ``journal_url`` empty means SQLite in the workspace's own folder."""
 
@@ -134,6 +174,10 @@ class Settings:
     ingest: Ingest = Ingest()
     recommendations: Recommendations = field(default_factory=Recommendations)
     churn: Churn = Churn()
+    rfm: Rfm = Rfm()
+    identification: Identification = Identification()
     scenarios: Scenarios = Scenarios()
     experiments: Experiments = Experiments()
     serving: Serving = Serving()
+    webhooks: Webhooks = Webhooks()
+    live_segments: LiveSegments = LiveSegments()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import UsageError
-from contracts.settings import Ingest, Recommendations, Serving, Settings
+from contracts.settings import Ingest, LiveSegments, Recommendations, Serving, Settings, Webhooks
 from store.layout import Layout
 
 VARIABLE = "NIGHTLOOM_ENDPOINT"
@@ -37,6 +37,8 @@ class Launch:
             "journal_url": self.settings.journal_url, "ingest": dataclasses.asdict(self.settings.ingest),
             "recommendations": dataclasses.asdict(self.settings.recommendations),
             "serving": dataclasses.asdict(self.settings.serving),
+            "webhooks": dataclasses.asdict(self.settings.webhooks),
+            "live_segments": dataclasses.asdict(self.settings.live_segments),
         })
 
     @classmethod
@@ -48,8 +50,10 @@ class Launch:
         told = json.loads(text)
         ranking = {**told["recommendations"], "item_stop_list": tuple(told["recommendations"]["item_stop_list"])}
         lists = {name: tuple(told["serving"][name]) for name in ("crossing_minds_hosts", "cors_origins")}
+        webhooks = {**told["webhooks"], "allow_networks": tuple(told["webhooks"]["allow_networks"])}
         settings = Settings(
             workspace=told["workspace"], journal_url=told["journal_url"], ingest=Ingest(**told["ingest"]),
             recommendations=Recommendations(**ranking), serving=Serving(**{**told["serving"], **lists}),
+            webhooks=Webhooks(**webhooks), live_segments=LiveSegments(**told["live_segments"]),
         )
         return cls(Layout(Path(told["home"]), told["workspace"]), settings, told["host"], told["tallies"])

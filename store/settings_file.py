@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import tomllib
 from collections.abc import Iterator
 from typing import Any, get_type_hints
@@ -72,6 +73,14 @@ def _unknown(raw: dict[str, Any], cls: type, where: str) -> Iterator[Problem]:
             yield from _unknown(value, hints[key], f"{where}: {key}")
 
 
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
     """Values of the right type that make no sense."""
     pipeline, ranking, churn = settings.pipeline, settings.recommendations, settings.churn
@@ -99,6 +108,9 @@ def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
             "churn.curve_days",
             "must be rising days above 0",
         ),
+        (1 <= settings.rfm.window_days <= 3650, "rfm.window_days", "must lie in 1..3650"),
+        (settings.rfm.min_profiles >= 1, "rfm.min_profiles", "must be at least 1"),
+        (settings.identification.max_group >= 2, "identification.max_group", "must be at least 2"),
         (0 <= settings.scenarios.max_rows <= 1000, "scenarios.max_rows", "must lie in 0..1000"),
         (settings.scenarios.evaluated_profiles >= 0, "scenarios.evaluated_profiles", "must be at least 0"),
         (1 <= settings.experiments.window_days <= 365, "experiments.window_days", "must lie in 1..365"),
@@ -111,6 +123,12 @@ def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
             "must be a path below /, like /crossing-minds",
         ),
         (settings.serving.rate_limit >= 0, "serving.rate_limit", "must be 0 (no limit) or more"),
+        (settings.live_segments.max_event_age > 0, "live_segments.max_event_age", "must be above 0 hours"),
+        (settings.live_segments.tag_ttl_days >= 0, "live_segments.tag_ttl_days", "must be 0 (never) or more"),
+        *(
+            (_is_network(text), "webhooks.allow_networks", f"{text!r} is no network, write one like 10.0.0.0/8")
+            for text in settings.webhooks.allow_networks
+        ),
     )
     for holds, name, message in checks:
         if not holds:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -122,7 +122,114 @@ documents = Table(
     PrimaryKeyConstraint("kind", "name", "version"),
 )
 
+# Training jobs. ``body`` is JSON: row counts, metrics, gates, configuration, exclusions and why it failed.
+training_jobs = Table(
+    "training_jobs",
+    metadata,
+    Column("training_job_id", String(80), primary_key=True),
+    Column("algorithm", String(40), nullable=False),
+    Column("run_id", String(80), nullable=False),
+    Column(
+        "status", String(20), CheckConstraint("status in ('in_progress', 'Completed', 'Failed', 'Stopped')"),
+        nullable=False,
+    ),
+    Column("started_at", DateTime, nullable=False),
+    Column("finished_at", DateTime),
+    Column("as_of", DateTime, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
 Index("runs_by_status", runs.c.status, runs.c.as_of)
 
+# Messages to an account's receiver. ``tries`` counts attempts since the message was queued, ``attempts`` all of them.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("delivery_id", String(80), primary_key=True),
+    Column("subject", String(200), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column(
+        "status", String(20), CheckConstraint("status in ('pending', 'delivered', 'dead', 'skipped', 'refused')"),
+        nullable=False,
+    ),
+    Column("host", String(255), nullable=False, default=""),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_at", DateTime),
+    Column("finished_at", DateTime),
+)
+
+Index("outbox_by_due", outbox.c.next_at)
+
+outbox_attempts = Table(
+    "outbox_attempts",
+    metadata,
+    Column("delivery_id", String(80), ForeignKey("outbox.delivery_id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("http_status", Integer),
+    Column("error", Text, nullable=False, default=""),
+    Column("answer", Text, nullable=False, default=""),
+    PrimaryKeyConstraint("delivery_id", "attempt"),
+)
+
+webhook_secrets = Table(
+    "webhook_secrets",
+    metadata,
+    Column("number", Sequence, primary_key=True, autoincrement=True),
+    Column("secret", String(80), nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("retired_at", DateTime),
+)
+
+# Tags of live segments as they stand now; a tag that is neither active nor pending has no row.
+live_tags = Table(
+    "live_tags",
+    metadata,
+    Column("segment_id", String(80), nullable=False),
+    Column("profile_id", String(255), nullable=False),
+    Column("status", String(20), CheckConstraint("status in ('pending', 'active')"), nullable=False),
+    Column("opened_at", DateTime, nullable=False),
+    Column("due_at", DateTime),
+    Column("created_at", DateTime),
+    Column("last_match_at", DateTime, nullable=False),
+    PrimaryKeyConstraint("segment_id", "profile_id"),
+)
+
+Index("live_tags_by_profile", live_tags.c.profile_id)
+Index("live_tags_by_due", live_tags.c.due_at)
+
+# When tags became active and stopped being it, in this order.
+live_tag_changes = Table(
+    "live_tag_changes",
+    metadata,
+    Column("number", Sequence, primary_key=True, autoincrement=True),
+    Column("segment_id", String(80), nullable=False),
+    Column("profile_id", String(255), nullable=False),
+    Column("change", String(10), CheckConstraint("change in ('enter', 'exit')"), nullable=False),
+    Column("at", DateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+Index("live_tag_changes_by_segment", live_tag_changes.c.segment_id, live_tag_changes.c.profile_id)
+
+# Events that end an episode, kept while an action with an earlier time may still arrive.
+live_inactions = Table(
+    "live_inactions",
+    metadata,
+    Column("segment_id", String(80), nullable=False),
+    Column("profile_id", String(255), nullable=False),
+    Column("at", DateTime, nullable=False),
+    PrimaryKeyConstraint("segment_id", "profile_id", "at"),
+)
+
+Index("live_inactions_by_time", live_inactions.c.at)
+
 # Step n takes a journal from version n to n + 1, inside the transaction that also records the new version.
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {}
+# New tables are made before it, whatever the version.
+def _new_tables_only(_connection: Connection) -> None:
+    pass
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _new_tables_only}

@@ -41,7 +41,11 @@ def _written(value: object) -> str:
 
 
 @pytest.mark.parametrize(
-    "section", ["", "pipeline", "ingest", "recommendations", "churn", "scenarios", "experiments", "serving"]
+    "section",
+    [
+        "", "pipeline", "ingest", "recommendations", "churn", "rfm", "identification", "scenarios", "experiments",
+        "serving",
+    ],
 )
 def test_every_setting_is_documented_with_its_default(section: str) -> None:
     settings = Settings()

@@ -191,22 +191,24 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
 
 def test_a_journal_of_a_newer_program_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Journal.open(Layout(tmp_path), Settings()).close()
+    written = schema.SCHEMA_VERSION
     with monkeypatch.context() as older:
         older.setattr(schema, "SCHEMA_VERSION", 0)
-        with pytest.raises(StorageError, match="schema version 1"):
+        with pytest.raises(StorageError, match=f"schema version {written}"):
             Journal.open(Layout(tmp_path), Settings())
 
 
 def test_an_older_journal_is_brought_forward_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Journal.open(Layout(tmp_path), Settings()).close()
     steps: list[int] = []
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
+    now = schema.SCHEMA_VERSION
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", now + 2)
     monkeypatch.setattr(
         schema,
         "MIGRATIONS",
         {
-            1: lambda connection: (steps.append(1), connection.execute(text("CREATE TABLE added (a INTEGER)"))),
-            2: lambda connection: steps.append(2),
+            now: lambda connection: (steps.append(1), connection.execute(text("CREATE TABLE added (a INTEGER)"))),
+            now + 1: lambda connection: steps.append(2),
         },
     )
     for _ in range(2):
