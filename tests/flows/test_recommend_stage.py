@@ -23,6 +23,7 @@ from flows.stages.recommend import RecommendOutcome, train
 from models.interactions import Interactions
 from models.recommenders.ease import Ease
 from models.registry import RECOMMENDERS
+from store.warehouse import create_schema
 
 AS_OF = datetime(2024, 7, 1)
 SETTINGS = Settings(
@@ -41,6 +42,9 @@ class Served:
 def workbench(threads: int = 2, extra_items: int = 0) -> duckdb.DuckDBPyConnection:
     """120 profiles of two tastes, 60 items; the last 10 profiles and 2 items have no events, item 7 is inactive."""
     con = duckdb.connect(config={"threads": threads})
+    con.execute("ATTACH ':memory:' AS warehouse; USE warehouse")
+    create_schema(con)
+    con.execute("USE memory")
     con.execute(
         "CREATE TABLE items AS SELECT 'i' || lpad((i - $extra)::VARCHAR, 3, '0') AS item_id, i::INTEGER AS item_index, "
         "CASE WHEN i % 2 = 0 THEN 'mugs' ELSE 'rugs' END AS item_category, "
