@@ -52,10 +52,9 @@ def blend(neighbours: Items, seeds: Sequence[int], weights: Scores) -> tuple[Ite
     listed = neighbours[list(seeds)]
     share = weights[:, None] / (1.0 + np.arange(listed.shape[1]))
     present = listed >= 0
-    found, place = np.unique(listed[present], return_inverse=True)
-    scores: Scores = np.zeros(len(found))
-    np.add.at(scores, place, share[present])
-    return found.astype(np.int32), scores
+    total: Scores = np.bincount(listed[present], share[present])  # type: ignore[assignment]
+    found = np.flatnonzero(total).astype(np.int32)
+    return found, total[found]
 
 
 def with_context(listed: Items, neighbours: Items, context: Sequence[int]) -> tuple[Items, Scores]:

@@ -71,6 +71,7 @@ class View:
         self.kept: dict[tuple[str, bytes], tuple[int, bytes, bytes]] = {}
         self._kept_bytes = 0
         self.plans: dict[Any, Any] = {}
+        self.holding: dict[str, Any] = {}
         self._created = snapshot.created_at.replace(tzinfo=UTC).timestamp()
         self._prefix = b'"run_id":%b,"as_of":%b,"age_seconds":' % (
             orjson.dumps(snapshot.run_id), orjson.dumps(snapshot.as_of, option=TIME)

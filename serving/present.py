@@ -30,6 +30,7 @@ class Present:
         self.run_id: str = view.snapshot.run_id
         self._effective: Effective = view.effective
         self.plans: dict[Any, tuple[Plan, Any, Any]] = view.plans
+        self._holding: dict[str, Any] = view.holding
         self._weights = weights
 
     @property
@@ -54,15 +55,23 @@ class Present:
         return Session(self._effective, session_id, met, self._weights)
 
     def item_row(self, item_id: str) -> int:
-        row = self.pack.item_row(item_id)
+        row = self._effective.run.item_row(item_id)
         return row if row >= 0 and self._effective.has_item(item_id) else -1
 
     def item_values(self, item_id: str, name: str) -> tuple[Scalar, ...]:
         return self._effective.item_values(item_id, name) or ()
 
     def rows_hold(self, plan: Plan) -> bool:
-        effective = self._effective
-        return not effective.gone() and not any(map(effective.touched_property, plan.properties))
+        effective, known = self._effective, self._holding
+        state = (effective.documents, len(effective.changes.items.changed), effective.changes.items.drops)
+        if known.get("state") != state:
+            known.clear()
+            known["state"] = state
+        held = known.get(plan.digest)
+        if held is None:
+            held = not effective.gone() and not any(map(effective.touched_property, plan.properties))
+            known[plan.digest] = held
+        return bool(held)
 
 
 class Profile:

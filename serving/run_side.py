@@ -16,7 +16,7 @@ from scenarios.spec import PropertyType
 from store.pack.logs import NO_OWNER, OTHER_OWNER, Interaction, Rated
 from store.pack.read import ServingPack
 
-KEPT_IDS = 16_384
+KEPT_IDS = 32_768
 FIELDS = ("item_category", "item_name", "item_description", "item_price")
 Values = dict[str, Any]
 """Values of an item or profile by property name in lower case; what is missing has no key."""
@@ -112,7 +112,7 @@ class PackRun:
         self.customers = Column(
             len(logs.customer_order), lambda place: pack.customer_ids[logs.customer_order[place]].decode()
         )
-        self.item_row = pack.item_row
+        self.item_row = lru_cache(maxsize=KEPT_IDS)(pack.item_row)
         self.profile_row = lru_cache(maxsize=KEPT_IDS)(pack.profile_row)
         self.session_row = logs.session_row
         self.ratings = logs.ratings

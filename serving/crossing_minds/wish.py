@@ -18,6 +18,7 @@ from serving.moment import Met
 from serving.wishes import MOST, Wish
 
 LISTS = ("filters", "reranking")
+LONGEST_TYPE = 64
 
 
 def asked(call: Call) -> dict[str, Any]:
@@ -125,11 +126,12 @@ def interactions(given: Mapping[str, Any], ids: Ids, now: float) -> list[Met]:
     """The interactions of a body, in its order."""
     found = []
     for at, row in enumerate(objects(dict(given), "interactions")):
-        where = f"interactions[{at}]"
+        where, kind, when = f"interactions[{at}]", row.get("interaction_type"), row.get("timestamp")
+        if not isinstance(kind, str) or not 1 <= len(kind) <= LONGEST_TYPE:
+            kind = text(kind, f"{where}.interaction_type", least=1, most=LONGEST_TYPE)
         found.append(Met(
-            ids.read("item", row.get("item_id"), f"{where}.item_id"),
-            text(row.get("interaction_type"), f"{where}.interaction_type", least=1, most=64),
-            timestamp(row.get("timestamp"), f"{where}.timestamp", now),
+            ids.read("item", row.get("item_id"), f"{where}.item_id"), kind,
+            now if when is None else timestamp(when, f"{where}.timestamp", now),
         ))
     return found
 

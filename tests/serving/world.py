@@ -148,7 +148,7 @@ class World:
         self.seq = 0
         effective = Effective(cast("Any", run), self.changes, lambda: self.documents)
         self._view = cast("View", SimpleNamespace(
-            pack=run, snapshot=SimpleNamespace(run_id="r1"), effective=effective, plans={}
+            pack=run, snapshot=SimpleNamespace(run_id="r1"), effective=effective, plans={}, holding={}
         ))
 
     def moment(self) -> Present:
