@@ -22,6 +22,7 @@ from store.journal.writes import Accepted, StoredWrite, Write
 from store.layout import Layout
 
 BATCH = 10_000
+Observer = Callable[[Connection, Sequence[Write], datetime], None]
 
 
 def utc_now() -> datetime:
@@ -41,11 +42,15 @@ class JournalState:
 
 
 class Journal:
-    """All access to one workspace's journal. Safe for many threads and many processes."""
+    """All access to one workspace's journal. Safe for many threads and many processes.
+
+    ``observers`` are told of writes that are new, inside the transaction that stores them.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
         self.database = database
         self.clock = clock
+        self.observers: list[Observer] = []
         self._watch: ChangeWatch | None = None
 
     @classmethod
@@ -98,7 +103,13 @@ class Journal:
     def accept(self, batch: Sequence[Write]) -> list[Accepted]:
         """As ``append``, telling also which writes were repeats."""
         with self.writing() as connection:
-            return writes.append(connection, batch, self.clock())
+            now = self.clock()
+            accepted = writes.append(connection, batch, now)
+            if self.observers:
+                stored = [write for write, place in zip(batch, accepted, strict=True) if not place.repeated]
+                for observe in self.observers:
+                    observe(connection, stored, now)
+            return accepted
 
     def erase(self, write: Write, keys: Sequence[str], sessions: Sequence[str]) -> int:
         """Store a write that takes a profile out and delete, in the same transaction, all earlier ones about it (by any
