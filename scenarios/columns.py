@@ -14,6 +14,8 @@ from scenarios.spec import PropertyType, Scalar
 from scenarios.value_types import tokens
 
 Value = Scalar | Sequence[Scalar] | None
+SEPARATOR = -1
+"""Stands before the tokens of each text of a list, because a search must find all its words in one of them."""
 
 
 class Vocabulary(Protocol):
@@ -70,7 +72,8 @@ class Column:
     """Values of one property over ``size`` items.
 
     ``rows`` int32, rising: the item of each value. ``values``: int64, uint64 or float64 numbers (bool as 0 and 1), or
-    int32 codes into ``vocabulary`` (strings; for full text its tokens). ``filled`` uint8 (size,): whether the item has
+    int32 codes into ``vocabulary`` (strings; for full text its tokens, and in a list ``SEPARATOR`` before each text's).
+    ``filled`` uint8 (size,): whether the item has
     a value that is not the empty string. An item without a value is in no row; a list gives one row an element.
     """
 
@@ -105,9 +108,8 @@ class Column:
         if not overrides:
             return self
         elements = {row: _elements(value) for row, value in sorted(overrides.items())}
-        spelled = {
-            row: [word for part in parts for word in tokens(str(part))] if self.type.family == "text" else parts
-            for row, parts in elements.items()
+        spelled: dict[int, list[Any]] = {
+            row: self._tokens(parts) if self.type.family == "text" else parts for row, parts in elements.items()
         }
         vocabulary, added = self._encode([part for parts in spelled.values() for part in parts], sort)
         counts = np.fromiter(map(len, spelled.values()), np.int64, len(spelled))
@@ -120,15 +122,21 @@ class Column:
         filled[touched] = [any(part != "" for part in parts) for parts in elements.values()]
         return Column(self.name, self.type, self.size, rows[order], values[order], filled, vocabulary)
 
-    def _encode(self, parts: list[Scalar], sort: bool) -> tuple[Vocabulary | None, NDArray[Any]]:
+    def _tokens(self, texts: Sequence[Scalar]) -> list[str | None]:
+        """Tokens of one item's texts; None stands for the separator."""
+        start: list[None] = [None] if self.type.repeated else []
+        return [word for text in texts for word in (*start, *tokens(str(text)))]
+
+    def _encode(self, parts: list[Any], sort: bool) -> tuple[Vocabulary | None, NDArray[Any]]:
         if self.vocabulary is None:
             return None, np.array(parts, self.values.dtype)
-        words = [str(part) for part in parts]
-        new = [word for word in dict.fromkeys(words) if self.vocabulary.find(word) < 0]
+        words = [None if part is None else str(part) for part in parts]
+        new = [word for word in dict.fromkeys(words) if word is not None and self.vocabulary.find(word) < 0]
         vocabulary: Vocabulary = self.vocabulary
         if new:
             vocabulary = Words(new) if sort else Extended(self.vocabulary, new)
-        return vocabulary, np.array([vocabulary.find(word) for word in words], np.int32)
+        codes = [SEPARATOR if word is None else vocabulary.find(word) for word in words]
+        return vocabulary, np.array(codes, np.int32)
 
     @cached_property
     def distinct(self) -> tuple[NDArray[np.int64], NDArray[np.int32], int]:
@@ -136,12 +144,14 @@ class Column:
 
         Numbers get codes by their order. A value that a list repeats counts once.
         """
+        place = self.rows.astype(np.int64)
         if self.vocabulary is not None:
-            codes, amount = self.values.astype(np.int64), len(self.vocabulary)
+            real = self.values != SEPARATOR
+            place, codes, amount = place[real], self.values[real].astype(np.int64), len(self.vocabulary)
         else:
             known, codes = np.unique(self.values, return_inverse=True)
             amount = len(known)
-        pairs = np.unique(self.rows.astype(np.int64) * max(amount, 1) + codes)
+        pairs = np.unique(place * max(amount, 1) + codes)
         rows, found = np.divmod(pairs, max(amount, 1))
         offsets = np.zeros(self.size + 1, np.int64)
         np.cumsum(np.bincount(rows, minlength=self.size), out=offsets[1:])
@@ -152,7 +162,7 @@ class Column:
         start, end = np.searchsorted(self.rows, [row, row + 1])
         found = self.values[start:end].tolist()
         if self.vocabulary is not None:
-            return [self.vocabulary[code] for code in found]
+            return [self.vocabulary[code] for code in found if code != SEPARATOR]
         return [bool(value) for value in found] if self.type.family == "bool" else found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.columns import Column
+from scenarios.columns import SEPARATOR, Column
 from scenarios.spec import Filter, Nested, Scalar
 from scenarios.value_types import tokens
 
@@ -97,11 +97,22 @@ def _some_in_order(filter: Filter, column: Column, values: tuple[Scalar, ...]) -
 
 
 def _search(query: str, column: Column) -> Mask:
-    """Every token of the query occurs in the text."""
-    mask = np.ones(column.size, np.bool_)
+    """Every token of the query occurs in the text; of a list, in one of its texts."""
     assert column.vocabulary is not None
-    for word in tokens(query):
-        mask &= _having(column, column.values == column.vocabulary.find(word))
+    codes = [column.vocabulary.find(word) for word in tokens(query)]
+    starts = np.flatnonzero(column.values == SEPARATOR)
+    texts, owner = len(starts) + 1, np.cumsum(column.values == SEPARATOR)
+    if not column.type.repeated:
+        texts, owner = column.size, column.rows
+    found = np.ones(texts, np.bool_)
+    for code in codes:
+        having = np.zeros(texts, np.bool_)
+        having[owner[column.values == code]] = code >= 0
+        found &= having
+    if not column.type.repeated:
+        return found
+    mask = np.zeros(column.size, np.bool_)
+    mask[column.rows[starts[found[1:]]]] = True
     return mask
 
 

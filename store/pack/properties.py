@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from scenarios.columns import dtype_of
+from scenarios.columns import SEPARATOR, dtype_of
 from scenarios.spec import PropertyType
 from store.pack.arrays import create_array, flush, save_array
 from store.pack.blobs import BlobWriter
@@ -169,8 +169,10 @@ class _Column:
         if self.type.family == "text":
             self._tokens()
             self._words("property_words")
-            query = "SELECT w.item_index, v.code, false FROM property_words AS w JOIN vocabulary AS v USING (text) " \
-                "ORDER BY w.item_index, w.position, v.code"
+            ends = f" UNION ALL SELECT DISTINCT item_index, position, {SEPARATOR} FROM property_words"
+            query = "SELECT item_index, code, false FROM (SELECT w.item_index, w.position, v.code " \
+                f"FROM property_words AS w JOIN vocabulary AS v USING (text){ends if self.type.repeated else ''}) " \
+                "ORDER BY item_index, position, code"
             self._arrays(query, filled)
             for batch in self._batches(
                 f"SELECT DISTINCT item_index FROM {self.source} AND text <> '' ORDER BY item_index", self.given

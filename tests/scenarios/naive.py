@@ -47,7 +47,7 @@ def passes(shop: Shop, item: int, rule: Filter) -> bool:
     if rule.op in ("neq", "notin"):
         return all(value != other for value in values for other in against)
     if rule.op == "ftsearch":
-        return any(words(rule.value) <= set().union(*map(words, values)) for _ in values[:1])
+        return any(words(rule.value) <= words(value) for value in values)
     compare = {
         "lt": lambda a, b: a < b, "lte": lambda a, b: a <= b, "gt": lambda a, b: a > b, "gte": lambda a, b: a >= b
     }[rule.op]

@@ -16,6 +16,7 @@ TYPES = {
     "brand": PropertyType("unicode64"),
     "sold": PropertyType("bool"),
     "title": PropertyType("text"),
+    "notes": PropertyType("text", repeated=True),
     "genres": PropertyType("unicode64", repeated=True),
     "sizes": PropertyType("int8", repeated=True),
 }
@@ -25,6 +26,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "brand": st.sampled_from(["", "a", "b", "ä", "B"]),
     "sold": st.booleans(),
     "title": st.sampled_from(["", "Die Straße", "the Road", "road to THE sea", "!?"]),
+    "notes": st.lists(st.sampled_from(["the road", "sea", "", "to the sea"]), max_size=2),
     "genres": st.lists(st.sampled_from(["x", "y", "z"]), max_size=3),
     "sizes": st.lists(st.integers(0, 3), max_size=2),
 }
