@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scenarios.columns import Column
-from scenarios.spec import PropertyType
+from scenarios.masks import item_mask
+from scenarios.spec import Filter, PropertyType
 from scenarios.value_types import tokens
 from store.pack.properties import DeclaredTypes, write_properties
 from store.pack.read import PackedWords
@@ -132,3 +133,20 @@ def test_columns_on_disk_are_those_in_memory(
         set(found["text"].of_item(row)) == set(tokens(str(value or "")))
         for row, value in enumerate(given_values["text"])
     )
+
+
+def test_words_are_searched_in_one_text_of_a_list(tmp_path: Path) -> None:
+    items: list[dict[str, Any]] = [{"notes": ["the road", "to sea"]}, {"notes": ["road to sea"]}, {"notes": []}, {}]
+    written = columns(tmp_path, items, DeclaredTypes({"notes": PropertyType("text", repeated=True)}))["notes"]
+    in_memory = Column.of("notes", PropertyType("text", repeated=True), [item.get("notes") for item in items])
+    for column in (written, in_memory, written.patched({3: ["nothing", "sea road"]})):
+        asked = ("road sea", "the", "road", "unknown")
+        found = {text: item_mask(Filter("notes", "ftsearch", text), column, 4).tolist()[:3] for text in asked}
+        assert found == {
+            "road sea": [False, True, False], "the": [True, False, False], "road": [True, True, False],
+            "unknown": [False, False, False],
+        }
+    patched = written.patched({3: ["nothing", "sea road"]})
+    assert item_mask(Filter("notes", "ftsearch", "sea road"), patched, 4).tolist() == [False, True, False, True]
+    assert written.of_item(0) == ["road", "the", "sea", "to"]
+    assert written.distinct[0].tolist() == [0, 4, 7, 7, 7]
