@@ -45,7 +45,7 @@ def test_any_bytes_are_an_object_or_refused(raw: bytes) -> None:
             assert (wrong.status, wrong.fields["name"]) == (400, "WRONG_DATA_TYPE")
 
 
-@pytest.mark.parametrize("raw", [b"", b"null", b" null \n", b"{}", gzip.compress(b""), zlib.compress(b"null")])
+@pytest.mark.parametrize("raw", [b"", b"null", b" null \n", b"{}", gzip.compress(b"", mtime=0), zlib.compress(b"null")])
 def test_nothing_is_an_empty_object(raw: bytes) -> None:
     assert request.parse(raw) == {}
 
