@@ -9,6 +9,8 @@ from flows.desk import open_desk
 from flows.night import drain_journal, take_drops
 from flows.nightly import home
 from flows.prefect_step import LoggedProgress, as_task
+from flows.stages.live_segments import follow_files
+from flows.stages.notify import deliver
 
 
 @flow(name="ingest", flow_run_name="ingest-{workspace}", persist_result=False)
@@ -21,6 +23,8 @@ def ingest(workspace: str = "default") -> dict[str, int]:
     ):
         drained = as_task("drain", lambda: drain_journal(desk), retries=2)
         loaded = as_task("ingest", lambda: take_drops(desk), retries=2)
+        as_task("live segments", lambda: follow_files(desk.layout, desk.settings, desk.journal), retries=2)
+        deliver(desk.journal, desk.settings, desk.progress)
     table_artifact(
         "nightloom-files", [load.as_dict() for load in loaded.loads], "Delivered files and what became of their rows"
     )

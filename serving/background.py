@@ -45,7 +45,8 @@ class Background:
         """End; an attempt that is under way is given up, and made again by whoever comes next."""
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():
+                thread.join()
 
     def _repeat(self, work: Callable[[], None]) -> None:
         told = ""

@@ -81,11 +81,15 @@ class LiveSegments:
         if self._read(connection) and any(write.entity == "events" for write in stored):
             self.on_events(connection, happened_in(stored), now)
 
-    def on_events(self, connection: Connection, events: Iterable[Happened], now: datetime) -> int:
-        """Evaluate events that arrived at ``now``, in the order given; returns how many tags became active."""
+    def on_events(
+        self, connection: Connection, events: Iterable[Happened], now: datetime, arrived: datetime | None = None
+    ) -> int:
+        """Evaluate events in the order given; they arrived at ``arrived``, by default now. Returns how many tags became
+        active.
+        """
         if not self._read(connection):
             return 0
-        oldest = now - self._oldest
+        oldest = self.oldest(arrived or now)
         hits = [
             (segment, event) for event in events if event.at >= oldest
             for segment in self._by_type.get(event.event_type, ())

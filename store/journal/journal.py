@@ -100,8 +100,10 @@ class Journal:
         """Store writes in one transaction, durable on return. A repeat of an ``event_id`` gives the earlier number."""
         return [accepted.seq for accepted in self.accept(batch)]
 
-    def accept(self, batch: Sequence[Write]) -> list[Accepted]:
-        """As ``append``, telling also which writes were repeats."""
+    def accept(
+        self, batch: Sequence[Write], within: Callable[[Connection, list[Accepted]], None] | None = None
+    ) -> list[Accepted]:
+        """As ``append``, telling also which writes were repeats; with what ``within`` does in the same transaction."""
         with self.writing() as connection:
             now = self.clock()
             accepted = writes.append(connection, batch, now)
@@ -109,6 +111,8 @@ class Journal:
                 stored = [write for write, place in zip(batch, accepted, strict=True) if not place.repeated]
                 for observe in self.observers:
                     observe(connection, stored, now)
+            if within is not None:
+                within(connection, accepted)
             return accepted
 
     def erase(self, write: Write, keys: Sequence[str], sessions: Sequence[str]) -> int:

@@ -1,0 +1,78 @@
+"""Events of files change live tags: once, in the order they happened, in the transaction that notes the file."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from contracts.settings import Ingest, Settings
+from flows.stages.ingest import ingest
+from flows.stages.live_segments import follow_files
+from store.journal import Journal, documents, live_tags, outbox
+from store.layout import Layout
+
+SETTINGS = Settings(ingest=Ingest(settle_seconds=0.0, create_profiles=True, event_types=("cart",)))
+
+
+def _drop(layout: Layout, name: str, rows: list[tuple[str, str, datetime]]) -> None:
+    folder = layout.inbox / "events"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"{kind},{profile},{at:%Y-%m-%d %H:%M:%S}," + ("visa,sku" if kind == "charged" else ",")
+        for kind, profile, at in rows
+    ]
+    head = "event_type,customer_id,created_at,event_properties>>payment_method,event_properties>>item_id"
+    (folder / name).write_text("\n".join([head, *lines]) + "\n")
+
+
+def _tags(journal: Journal) -> dict[str, int]:
+    with journal.reading() as connection:
+        return live_tags.counts(connection)
+
+
+def _sent(journal: Journal) -> int:
+    with journal.reading() as connection:
+        return len(outbox.listed(connection))
+
+
+def test_a_files_events_are_applied_before_its_tags_are_swept(tmp_path: Path) -> None:
+    layout, now = Layout(tmp_path), datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    hour = timedelta(hours=1)
+    element: dict[str, Any] = {"exp_timeframe": 0, "action_inaction": "action", "event_properties": None}
+    body = {
+        "segment_name": "abandoned", "segment_type": "live", "segment_sub_type": 2, "segment_timeframe": 0,
+        "event_sequence": [
+            {**element, "event_type": "cart", "exp_timeframe": 30},
+            {**element, "event_type": "charged", "action_inaction": "inaction"},
+        ],
+    }
+    with Journal.open(layout, SETTINGS) as journal:
+        with journal.writing() as connection:
+            documents.put(connection, "segment", "segment_1", json.dumps(body), "test", now)
+        _drop(layout, "a.csv", [
+            ("charged", "bought", now - 2 * hour + timedelta(minutes=30)), ("cart", "bought", now - 2 * hour),
+            ("cart", "left", now - 2 * hour), ("charged", "left", now - 2 * hour + timedelta(minutes=30, seconds=1)),
+            ("cart", "long ago", now - 50 * hour), ("cart", "open", now),
+        ])
+        ingest(layout, SETTINGS, (), now)
+        assert follow_files(layout, SETTINGS, journal) == 1
+        assert _tags(journal) == {"segment_1": 1}
+        assert _sent(journal) == 1
+        assert follow_files(layout, SETTINGS, journal) == 0
+        _drop(layout, "b.csv", [("charged", "open", now), ("charged", "left", now)])
+        ingest(layout, SETTINGS, (), now)
+        assert follow_files(layout, SETTINGS, journal) == 1
+        assert _tags(journal) == {}
+        assert _sent(journal) == 1
+
+
+def test_without_segments_files_are_only_noted(tmp_path: Path) -> None:
+    layout, now = Layout(tmp_path), datetime(2024, 6, 1)
+    with Journal.open(layout, SETTINGS) as journal:
+        assert follow_files(layout, SETTINGS, journal) == 0
+        _drop(layout, "a.csv", [("cart", "x", now)])
+        ingest(layout, SETTINGS, (), now)
+        assert follow_files(layout, SETTINGS, journal) == 0
+        assert _sent(journal) == 0
