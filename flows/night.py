@@ -24,7 +24,9 @@ from flows.stages.drain import DrainReport, drain
 from flows.stages.drained import declared_properties
 from flows.stages.experiments import judge
 from flows.stages.ingest import IngestReport, ingest
+from flows.stages.live_segments import follow_files
 from flows.stages.materialize import materialize
+from flows.stages.notify import deliver
 from flows.stages.precompute import precompute
 from flows.stages.publish import PreviousRun
 from flows.stages.recommend import train
@@ -92,8 +94,17 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
     """Run one night and return what happened. One at a time per workspace: raises ``LeaseHeld`` while another runs.
 
     Whatever goes wrong before the run is promoted, the pointer stays where it was; whatever goes wrong, the next night
-    starts clean. What disk or databases refuse is a ``StorageError`` that names the stage.
+    starts clean. What disk or databases refuse is a ``StorageError`` that names the stage. At the end notifications go
+    out, also of a night that failed.
     """
+    try:
+        return run_night(desk, order, step)
+    finally:
+        deliver(desk.journal, desk.settings, desk.progress)
+
+
+def run_night(desk: Desk, order: Order, step: Step) -> Outcome:
+    """The night itself."""
     watch = Stopwatch()
     outcome = Outcome(laps=watch.laps)
     with (
@@ -110,6 +121,7 @@ def night(desk: Desk, order: Order = Order(), step: Step = direct) -> Outcome:
             with watch.lap("ingest") as lap:
                 outcome.ingest = step("ingest", lambda: take_drops(desk), retries=2)
                 lap.rows = outcome.ingest.rows_in
+            step("live segments", lambda: follow_files(desk.layout, desk.settings, desk.journal), retries=2)
         with watch.lap("identify"):
             cut = step("identify", lambda: cutoff.identify(desk, order.as_of))
         if cut is None:
