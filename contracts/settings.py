@@ -130,6 +130,10 @@ class Serving:
     The Crossing Minds dialect is served below ``crossing_minds_path`` and for every path of ``crossing_minds_hosts``.
     ``cors_origins``: pages that browsers may call it from, ``*`` for any. ``rate_limit``: requests of one account in a
     second, 0 for no limit; each process counts alone.
+
+    The retention dialect is served below ``octy_path`` and for every path of ``octy_hosts``. ``octy_version``: what it
+    tells clients that ask for the current one. ``requests_per_minute``: of one key to one of its endpoints, 0 for no
+    limit.
     """
 
     host: str = "127.0.0.1"
@@ -143,6 +147,10 @@ class Serving:
     crossing_minds_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ("*",)
     rate_limit: float = 0.0
+    octy_path: str = "/octy"
+    octy_hosts: tuple[str, ...] = ()
+    octy_version: str = "v2.0.1-beta"
+    requests_per_minute: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,22 @@ from pathlib import Path
 from contracts.errors import NightloomError
 from contracts.settings import Settings
 from serving.asgi import Receive, Scope, Send
+from serving.background import Background
 from serving.border import Border
 from serving.commit import GroupCommit
 from serving.crossing_minds.mount import Mount
 from serving.crossing_minds.task_runner import COMMAND
-from serving.crossing_minds.tenant import Workshop
 from serving.docs import add_docs
 from serving.hot import PREFIX, HotPath
 from serving.intake import Intake
 from serving.launch import Launch
 from serving.live import Live
 from serving.metrics import Metrics
+from serving.octy.mount import Mount as OctyMount
 from serving.plain import Plain
 from serving.routes import documented
 from serving.service import Service
+from serving.workshop import Workshop
 from store.journal import Journal
 from store.layout import Layout
 
@@ -49,11 +51,13 @@ class Endpoint:
         self.service = Service(self.live, settings, clock)
         self._commit: GroupCommit | None = None
         self._ticker: asyncio.Task[None] | None = None
+        self._background = Background(self.journal, settings)
         self._hot = HotPath(self.service, self.metrics) if hot else None
         intake = Intake(self.service, self.commit, settings.ingest.max_future_hours)
         app = documented(self.service, intake, self.metrics)
         add_docs(app)
         self._crossing_minds = Mount(settings.serving, run_command)
+        self._octy = OctyMount(settings.serving)
         self._clock = clock
         self._border = Border(
             app, Plain(self.service, intake) if hot else None, self.service, self.metrics, loopback=loopback,
@@ -72,6 +76,8 @@ class Endpoint:
                 await self._hot(scope, send)
             elif self._crossing_minds.takes(scope):
                 await self._crossing_minds(scope, receive, send)
+            elif self._octy.takes(scope):
+                await self._octy(scope, receive, send)
             else:
                 await self._border(scope, receive, send)
         elif kind == "lifespan":
@@ -85,13 +91,17 @@ class Endpoint:
         self._commit = GroupCommit(self.journal, self.settings.serving.commit_interval_ms, self.metrics.commit)
         own = Workshop(self.layout, self.settings, self.journal, self.live, self._commit, own=True)
         self._crossing_minds.start(own, self.metrics, self._clock)
+        self._octy.start(own, self.metrics, self._clock)
         self._ticker = asyncio.create_task(self._tick())
+        self._background.start()
 
     async def stop(self) -> None:
         """Commit what waits and close the journal."""
         if self._ticker is not None:
             self._ticker.cancel()
+        await asyncio.to_thread(self._background.stop)
         await self._crossing_minds.stop()
+        await self._octy.stop()
         if self._commit is not None:
             await asyncio.to_thread(self._commit.stop)
         self.journal.close()
@@ -121,6 +131,7 @@ class Endpoint:
                 self.live.retry()
             try:
                 self.live.view()
+                self._octy.tick()
                 await self._crossing_minds.tick()
             except Exception:
                 log.exception("the journal could not be followed")

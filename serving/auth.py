@@ -37,6 +37,10 @@ class Gate:
         if RANK[role] < RANK[needed]:
             raise Refusal(403, "forbidden", f"this needs a key of role {needed}, the key has role {role}", HINT)
 
+    def pair(self, public: str, secret: str) -> bool:
+        """Whether these two keys of the retention dialect belong together and are in force."""
+        return self._keys.pair(public, secret)
+
     def _role(self, presented: bytes) -> Role:
         scheme, _, secret = presented.decode("latin-1").partition(" ")
         role = self._keys.role(secret.strip()) if scheme.lower() == "bearer" else None

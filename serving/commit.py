@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from contracts.errors import StorageError
 from serving.refusals import Refusal
 from store.journal import Accepted, Journal, Write
@@ -20,10 +22,16 @@ MAX_PENDING = 20_000  # writes; beyond, requests are told to come back
 MAX_TOGETHER = 5_000  # writes in one transaction
 
 
+# What else belongs into the transaction of some writes. It gets the connection and where the writes stand; what it
+# raises undoes them, and nobody else's.
+Within = Callable[[Connection, Sequence[Accepted]], None]
+
+
 @dataclass(slots=True)
 class _Order:
     writes: Sequence[Write]
     answer: asyncio.Future[list[Accepted]]
+    within: Within | None = None
 
 
 class GroupCommit:
@@ -45,8 +53,11 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="group commit", daemon=True)
         self._thread.start()
 
-    async def submit(self, writes: Sequence[Write], *, patient: bool = False) -> list[Accepted]:
-        """Store writes together and return where they stand. Raises Refusal (503) when they could not be stored.
+    async def submit(
+        self, writes: Sequence[Write], *, patient: bool = False, within: Within | None = None
+    ) -> list[Accepted]:
+        """Store writes together, with what ``within`` does, and return where they stand. Raises Refusal (503) when they
+        could not be stored, and what ``within`` raises.
 
         When too many wait already, a ``patient`` caller waits too; another one is refused.
         """
@@ -62,7 +73,7 @@ class GroupCommit:
             raise Refusal(503, "stopping", "the endpoint is stopping; nothing was stored", "repeat the request")
         answer: asyncio.Future[list[Accepted]] = self._loop.create_future()
         self._pending += len(writes)
-        self._orders.append(_Order(writes, answer))
+        self._orders.append(_Order(writes, answer, within))
         self._wake.set()
         return await answer
 
@@ -94,20 +105,33 @@ class GroupCommit:
         began = time.perf_counter()
         results: list[list[Accepted] | Exception]
         try:
-            accepted = iter(self._journal.accept([write for order in orders for write in order.writes]))
-            results = [[next(accepted) for _ in order.writes] for order in orders]
+            results = [*self._stored(orders)]
         except StorageError as error:
             log.warning("%s", error)
             results = [Refusal(503, "storage", error.message, error.hint)] * len(orders)
-        except Exception:
-            log.exception("a group of writes failed; each is tried alone")
+        except Exception as error:
+            if len(orders) > 1:
+                log.warning("a group of writes failed (%s); each is tried alone", error)
             results = [self._alone(order) for order in orders]
         self._observe(sum(len(order.writes) for order in orders), time.perf_counter() - began)
         self._loop.call_soon_threadsafe(self._answer, orders, results)
 
+    def _stored(self, orders: list[_Order]) -> list[list[Accepted]]:
+        """All of these in one transaction."""
+        given = [write for order in orders for write in order.writes]
+        if all(order.within is None for order in orders):
+            return _shared_out(orders, self._journal.accept(given))
+
+        def within(connection: Connection, accepted: list[Accepted]) -> None:
+            for order, places in zip(orders, _shared_out(orders, accepted), strict=True):
+                if order.within is not None:
+                    order.within(connection, places)
+
+        return _shared_out(orders, self._journal.accept(given, within))
+
     def _alone(self, order: _Order) -> list[Accepted] | Exception:
         try:
-            return self._journal.accept(order.writes)
+            return self._stored([order])[0]
         except StorageError as error:
             return Refusal(503, "storage", error.message, error.hint)
         except Exception as error:
@@ -126,3 +150,8 @@ class GroupCommit:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
+
+
+def _shared_out(orders: list[_Order], accepted: list[Accepted]) -> list[list[Accepted]]:
+    places = iter(accepted)
+    return [[next(places) for _ in order.writes] for order in orders]

@@ -49,7 +49,7 @@ class Launch:
             raise UsageError(f"{VARIABLE} is not set", hint="start the endpoint with `nightloom serve`")
         told = json.loads(text)
         ranking = {**told["recommendations"], "item_stop_list": tuple(told["recommendations"]["item_stop_list"])}
-        lists = {name: tuple(told["serving"][name]) for name in ("crossing_minds_hosts", "cors_origins")}
+        lists = {name: tuple(told["serving"][name]) for name in ("crossing_minds_hosts", "cors_origins", "octy_hosts")}
         webhooks = {**told["webhooks"], "allow_networks": tuple(told["webhooks"]["allow_networks"])}
         settings = Settings(
             workspace=told["workspace"], journal_url=told["journal_url"], ingest=Ingest(**told["ingest"]),

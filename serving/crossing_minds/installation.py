@@ -10,7 +10,8 @@ from contracts.settings import Settings
 from serving.crossing_minds.auth import Session, Tokens
 from serving.crossing_minds.errors import JwtTokenExpired, NotFoundError
 from serving.crossing_minds.task_runner import COMMAND, TaskRunner
-from serving.crossing_minds.tenant import Tenant, Tenants, Workshop
+from serving.crossing_minds.tenant import Tenant, Tenants
+from serving.workshop import Workshop
 from store.control import Account, Control, DatabaseRecord, Directory
 from store.layout import Layout
 

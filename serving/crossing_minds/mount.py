@@ -14,9 +14,10 @@ from serving.crossing_minds.installation import Installation
 from serving.crossing_minds.router import Router
 from serving.crossing_minds.routes import ROUTES
 from serving.crossing_minds.task_runner import COMMAND
-from serving.crossing_minds.tenant import Workshop
 from serving.metrics import Metrics
+from serving.placement import Placement
 from serving.scenario_lookup import warm
+from serving.workshop import Workshop
 
 
 class Mount:
@@ -26,21 +27,9 @@ class Mount:
 
     def __init__(self, settings: Serving, run_command: Sequence[str] = COMMAND) -> None:
         self._run_command = run_command
-        self._path = settings.crossing_minds_path.rstrip("/")
-        self._below = self._path + "/"
-        self._hosts = frozenset(host.lower().encode("latin-1") for host in settings.crossing_minds_hosts)
+        self.takes = Placement(settings.crossing_minds_path, settings.crossing_minds_hosts).takes
         self._make: Callable[[], Dialect] | None = None
         self._dialect: Dialect | None = None
-
-    def takes(self, scope: Scope) -> bool:
-        """Whether a request is the dialect's: by its path, or by the host name it was sent to."""
-        path = scope["path"]
-        if path.startswith(self._below) or path == self._path:
-            return True
-        if not self._hosts:
-            return False
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        return host.lower() in self._hosts or host.lower().rpartition(b":")[0] in self._hosts
 
     def start(self, own: Workshop, metrics: Metrics, clock: Callable[[], float]) -> None:
         """Make ready; ``own`` is the workspace that the endpoint serves."""

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from contracts.settings import Settings
 from serving.commit import GroupCommit
 from serving.crossing_minds.errors import not_ready
 from serving.crossing_minds.identifiers import Ids
 from serving.exposures import Exposures
-from serving.live import Live, View
+from serving.live import View
 from serving.present import Present
 from serving.wishes import Granted, Wish
+from serving.workshop import Workshop, opened
 from store.control import DatabaseRecord
 from store.journal import Accepted, Journal, Write
 from store.layout import Layout
 from store.settings_file import load_settings
-
-
-@dataclass(slots=True)
-class Workshop:
-    """What serves one workspace. ``own``: the endpoint's, which closes it itself."""
-
-    layout: Layout
-    settings: Settings
-    journal: Journal
-    live: Live
-    commit: GroupCommit
-    own: bool = False
 
 
 class Tenant:
@@ -142,7 +129,7 @@ class Tenants:
         if workspace == self._own.layout.workspace:
             return self._own
         layout = Layout(self._own.layout.home, workspace)
-        settings, journal, live = await asyncio.to_thread(_opened, layout)
+        settings, journal, live = await asyncio.to_thread(opened, layout)
         commit = GroupCommit(journal, settings.serving.commit_interval_ms, self._observe)
         return Workshop(layout, settings, journal, live, commit)
 
@@ -150,12 +137,3 @@ class Tenants:
 def _published(layout: Layout) -> bool:
     with Journal.open(layout, load_settings(layout)) as journal:
         return journal.pointer() is not None
-
-
-def _opened(layout: Layout) -> tuple[Settings, Journal, Live]:
-    """The slow part: files are read and a run is mapped."""
-    settings = load_settings(layout)
-    journal = Journal.open(layout, settings)
-    live = Live(layout, settings, journal)
-    live.open_now()
-    return settings, journal, live

@@ -19,6 +19,7 @@ Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = ("read", "write", "admin")
 REVISION = "keys_revision"
 PREFIX = "nl"
+PUBLIC, SECRET = "pk_", "sk_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,25 @@ def create(connection: Connection, role: Role, label: str, at: datetime) -> str:
     connection.execute(insert(table).values(key_id=key_id, hash=digest(secret), role=role, label=label, created_at=at))
     counters.bump(connection, REVISION)
     return f"{PREFIX}_{key_id}_{secret}"
+
+
+def create_pair(connection: Connection, label: str, at: datetime, account: str = "") -> tuple[str, str]:
+    """Make the keys of a client of the retention dialect inside a write transaction: a public and a secret one.
+
+    ``account``: the workspace when the endpoint's own is another one; it is told in the public key. The secret cannot
+    be shown again.
+    """
+    public, secret = f"{PUBLIC}{secrets.token_hex(12)}", f"{SECRET}{secrets.token_hex(32)}"
+    connection.execute(insert(table).values(
+        key_id=public, hash=digest(secret), role="admin", label=label, created_at=at
+    ))
+    counters.bump(connection, REVISION)
+    return f"{public}_{account}" if account else public, secret
+
+
+def account_of(public: str) -> str:
+    """The workspace that a public key names, empty for the endpoint's own."""
+    return public.removeprefix(PUBLIC).partition("_")[2]
 
 
 def listed(connection: Connection) -> list[Key]:
@@ -81,3 +101,10 @@ class KeyRing:
         if key is None or prefix != PREFIX or not hmac.compare_digest(digest(secret), key.hash):
             return None
         return key.role
+
+    def pair(self, public: str, secret: str) -> bool:
+        """Whether a public and a secret key belong together and are in force; compared in constant time."""
+        inner, _, _ = public.removeprefix(PUBLIC).partition("_")
+        key = self._keys.get(PUBLIC + inner)
+        stored = key.hash if key is not None and public.startswith(PUBLIC) else digest("")
+        return hmac.compare_digest(digest(secret), stored) and key is not None
