@@ -18,12 +18,14 @@ from flows.stages import cutoff, publish
 from flows.stages.build import build
 from flows.stages.check import check
 from flows.stages.churn import train_churn
+from flows.stages.customers import describe_customers
 from flows.stages.cutoff import Cut
 from flows.stages.documents import registered_types
 from flows.stages.drain import DrainReport, drain
 from flows.stages.drained import declared_properties
 from flows.stages.experiments import judge
 from flows.stages.ingest import IngestReport, ingest
+from flows.stages.jobs import Records, records
 from flows.stages.live_segments import follow_files
 from flows.stages.materialize import materialize
 from flows.stages.notify import deliver
@@ -33,6 +35,7 @@ from flows.stages.recommend import train
 from flows.stages.scenario_evaluation import evaluate_scenarios
 from flows.stages.scenario_files import apply_files
 from flows.stages.stage import stage_run
+from flows.stages.steering import not_started, steer
 from flows.stopwatch import Lap, Stopwatch
 from store import inbox, runs
 from store.faults import storage_border
@@ -86,6 +89,7 @@ class Outcome:
     laps: list[Lap] = field(default_factory=list)
     tables: dict[str, int] = field(default_factory=dict)
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    records: Records = field(default_factory=Records)
     evaluation: list[dict[str, Any]] = field(default_factory=list)
     report: str = ""
 
@@ -169,11 +173,13 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
     """Build, check, train, precompute, materialize and stage one run."""
     for fault in cut.documents.unreadable:
         desk.progress.step("scenarios", 0, 0, f"left out: {fault}")
-    settings, progress, as_of = desk.settings, desk.progress, cut.as_of
+    account = cut.documents.account
+    settings, progress, as_of = steer(desk.settings, account), desk.progress, cut.as_of
     target = runs.stage(desk.layout, outcome.run_id)
     with open_workbench(desk.layout, settings, outcome.run_id) as con:
         with watch.lap("build") as lap:
             outcome.tables = step("build", lambda: build(con, as_of, settings))
+            publish.insert_rows(con, "profile_merges", [])
             lap.rows = sum(outcome.tables.values())
         with watch.lap("check") as lap:
             checked = step(
@@ -189,22 +195,35 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
                 ),
             )
             lap.rows = outcome.tables["profile_features"]
+        with watch.lap("customers") as lap:
+            folder = previous.folder if previous else None
+            customers = step("customers", lambda: describe_customers(con, as_of, settings, account, folder))
+            lap.rows = outcome.tables["profiles"]
         with watch.lap("train recommenders") as lap:
             named = cut.documents.algorithms
             recommended = step(
                 "train recommenders",
-                lambda: train(con, target, settings, as_of, previous, progress, named, cut.documents.of_items),
+                lambda: train(
+                    con, target, settings, as_of, previous, progress, named, cut.documents.of_items,
+                    skip=not_started(account, "rec"), accuracy=account.configured,
+                ),
             )
             lap.rows = outcome.tables["events"]
         with watch.lap("train churn") as lap:
-            churn = step("train churn", lambda: train_churn(con, target, settings, as_of, previous, progress))
+            churn = step(
+                "train churn",
+                lambda: train_churn(
+                    con, target, settings, as_of, previous, progress, skip=not_started(account, "churn")
+                ),
+            )
             lap.rows = outcome.tables["profiles"]
         with watch.lap("precompute") as lap:
             step("precompute", lambda: precompute(con, target, recommended, settings, progress, named))
             lap.rows = outcome.tables["profiles"]
         with watch.lap("experiments") as lap:
             lap.rows = step("experiments", lambda: judge(con, settings.experiments, as_of, cut.documents.graph))
-        outcome.jobs = [*recommended.jobs, *churn.jobs]
+        outcome.jobs = [*recommended.jobs, *churn.jobs, *customers]
+        outcome.records = records(outcome.jobs, outcome.run_id, as_of, account, previous)
         outcome.evaluation = [*recommended.evaluation, *churn.evaluation]
         with watch.lap("export") as lap:
             tables, months = step("export", lambda: publish.export(con, target, outcome, churn, previous, progress))

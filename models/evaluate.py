@@ -18,6 +18,7 @@ MODES: tuple[Mode, ...] = ("new", "repeat")
 HEADLINE = "ndcg@10"
 RECALL_AT = (10, 20, 50)
 NDCG_AT = (10,)
+_RANKED_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,36 @@ def judge(model: Recommender, split: Split, mode: Mode, *, depth: int = 0, threa
     deepest = max(*RECALL_AT, *NDCG_AT, depth)
     items, _ = model.recommend(history, deepest, exclude=exclude, allowed=split.known, threads=threads)
     return _score_lists(model.name, mode, subjects, items, relevant, int(split.known.sum()))
+
+
+def auc(model: Recommender, split: Split, mode: Mode, *, most: int = 500, threads: int = 1) -> Metric:
+    """Chance that an item of the window stands above another item in a subject's ranking of all known items.
+
+    The mean over at most ``most`` evenly spaced subjects; items excluded by the past count as in ``judge``. 0.5 when
+    nobody can be judged.
+    """
+    subjects = split.subjects
+    if len(subjects) > most:
+        subjects = subjects[np.linspace(0, len(subjects) - 1, most).astype(np.int64)]
+    history = split.train.matrix()
+    excluded = split.train.excluded() if mode == "new" else None
+    values = []
+    for start in range(0, len(subjects), _RANKED_AT_ONCE):
+        some = subjects[start : start + _RANKED_AT_ONCE]
+        exclude = None if excluded is None else excluded[some]
+        relevant = split.relevant[some] if exclude is None else _without(split.relevant[some], exclude)
+        items, _ = model.recommend(
+            history[some], split.train.n_items, exclude=exclude, allowed=split.known, threads=threads
+        )
+        candidates = np.full(len(some), int(split.known.sum()))
+        if exclude is not None:
+            rows = np.repeat(np.arange(len(some)), np.diff(exclude.indptr))
+            candidates -= np.bincount(rows[split.known[exclude.indices]], minlength=len(some))
+        values.append(metrics.auc(items, relevant, candidates))
+    found = np.concatenate([np.empty(0), *values])
+    found = found[np.isfinite(found)]
+    value, error = metrics.mean(found) if len(found) else (0.5, 0.0)
+    return Metric("auc", value, error, len(found))
 
 
 def _score_lists(

@@ -36,6 +36,22 @@ def ndcg(hit: NDArray[np.bool_], relevant: NDArray[Any], k: int) -> Values:
     return np.asarray(gained / ideal[np.minimum(k, relevant).astype(np.int64)], dtype=np.float64)
 
 
+def auc(items: NDArray[np.int32], relevant: csr_matrix, candidates: NDArray[np.int64]) -> Values:
+    """Share of pairs of a relevant and another item that are ranked the right way, one value a row.
+
+    ``items`` (b, k) padded with -1: rankings; ``candidates`` int64 (b,): items that could be ranked. What was left out
+    of a ranking stands after it in no order. NaN in a row where all items are relevant, or none.
+    """
+    number = np.diff(relevant.indptr).astype(np.float64)
+    listed = (items >= 0).sum(axis=1)
+    hit = hits(items, relevant)
+    found = hit.sum(axis=1)
+    place = (hit * np.arange(items.shape[1])).sum(axis=1) + (number - found) * (listed + candidates - 1) / 2
+    inverted = place - number * (number - 1) / 2
+    pairs = number * (candidates - number)
+    return np.where(pairs > 0, 1 - inverted / np.where(pairs > 0, pairs, 1), np.nan)
+
+
 def coverage(items: NDArray[np.int32], k: int, catalogue: int) -> float:
     """Distinct items in the first ``k`` of all lists over the items that could have been listed."""
     shown = np.unique(items[:, :k])

@@ -31,6 +31,12 @@ DERIVED: dict[str, tuple[str, str]] = {
         "neighbour_id, "
         "unnest(scores) AS score, model FROM {schema}.item_neighbour_lists",
     ),
+    "segment_changes": (
+        "one segment and profile that entered or left since the published run before",
+        "SELECT d.run_id, d.as_of, d.segment_id, s.segment_name, d.profile_id, p.customer_id, d.change "
+        "FROM {schema}.segment_deltas AS d LEFT JOIN {schema}.segments AS s USING (run_id, segment_id) "
+        "LEFT JOIN {schema}.profiles AS p USING (run_id, profile_id)",
+    ),
 }
 
 CHANGES: dict[str, tuple[str, str]] = {
@@ -134,13 +140,12 @@ def _scan(layout: Layout, table: Table, manifests: Iterable[Manifest]) -> str:
         files = ", ".join(text_literal(str(layout.run(manifest.run_id) / file)) for file in published.files)
         as_of = f"TIMESTAMP {text_literal(manifest.identity.as_of)}"
         parts.append(
-            f"SELECT {text_literal(manifest.run_id)} AS run_id, {as_of} AS as_of, {columns} "
-            f"FROM read_parquet([{files}])"
+            f"SELECT {text_literal(manifest.run_id)} AS run_id, {as_of} AS as_of, * FROM read_parquet([{files}])"
         )
-    if not parts:
-        empty = ", ".join(f"NULL::{column.type} AS {column.name}" for column in table.columns)
-        parts.append(f"SELECT NULL::VARCHAR AS run_id, NULL::TIMESTAMP AS as_of, {empty} WHERE false")
-    return " UNION ALL BY NAME ".join(parts)
+    # Its columns are there whatever the runs have: an earlier version of the program published others.
+    empty = ", ".join(f"NULL::{column.type} AS {column.name}" for column in table.columns)
+    parts.insert(0, f"SELECT NULL::VARCHAR AS run_id, NULL::TIMESTAMP AS as_of, {empty} WHERE false")
+    return f"SELECT run_id, as_of, {columns} FROM ({' UNION ALL BY NAME '.join(parts)})"
 
 
 def _runs(con: duckdb.DuckDBPyConnection, current: Manifest, kept: Sequence[Manifest]) -> None:

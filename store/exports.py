@@ -62,6 +62,15 @@ def export_events(
     return published("events", target, sorted(folder.glob("*.parquet"))), dict(months)
 
 
+def open_table(con: duckdb.DuckDBPyConnection, folder: Path, name: str, view: str) -> bool:
+    """Make ``view`` of a table of the run in ``folder``; False where that run has none of that name."""
+    path = folder / "tables" / f"{name}.parquet"
+    if not path.is_file():
+        return False
+    con.execute(f"CREATE OR REPLACE VIEW {view} AS FROM read_parquet({text_literal(str(path))})")
+    return True
+
+
 def check_table(folder: Path, published: PublishedTable) -> None:
     """Raise ``VerificationFailed`` unless the files exist with the stated rows, columns and digests."""
     expected = [column.name for column in TABLE_BY_NAME[published.name].columns]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Churn
+from transforms.feature_keys import value_of
 from transforms.quoting import identifier, text_literal
-from transforms.retention import count, create_profile_features, json_pointer
+from transforms.retention import count, create_profile_features
 
 Kind = Literal["number", "boolean", "string"]
 
@@ -114,11 +115,7 @@ def create_attributes(con: duckdb.DuckDBPyConnection, inputs: Inputs) -> None:
     """
     texts, values, missing = [], [], []
     for number, one in enumerate(inputs.attributes):
-        pointer = text_literal(json_pointer(one.key))
-        paths = (
-            f"nullif(json_extract_string({column}, {pointer}), 'null')" for column in ("profile_data", "platform_info")
-        )
-        texts.append(f"coalesce({', '.join(paths)}) AS t{number}")
+        texts.append(f"{value_of(one.key)} AS t{number}")
         missing.append(f"CASE WHEN t{number} IS NULL THEN {text_literal(one.key)} END")
         read = {
             "number": f"try_cast(t{number} AS DOUBLE)",

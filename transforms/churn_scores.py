@@ -105,6 +105,13 @@ def create_churn(
     return count(con, "SELECT count(*) FROM churn")
 
 
+def carry(con: duckdb.DuckDBPyConnection, published: str) -> int:
+    """Create ``churn`` from an earlier run's, of the profiles that are still known; returns its rows."""
+    create_empty(con)
+    con.execute(f"INSERT INTO churn BY NAME FROM {published} SEMI JOIN profiles USING (profile_id) ORDER BY profile_id")
+    return count(con, "SELECT count(*) FROM churn")
+
+
 def create_empty(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``churn`` without rows."""
     columns = ", ".join(f"{column.name} {column.type}" for column in TABLE_BY_NAME["churn"].columns)

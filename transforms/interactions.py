@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from contracts.settings import Recommendations
 from transforms import sql
+from transforms.feature_keys import create_missing
 from transforms.tables import create
 
 Columns = dict[str, NDArray[Any]]
@@ -40,9 +41,10 @@ def create_item_events(
     Events of ``unlisted`` types weigh 1.
 
     Before it, ``recommender_exclusions`` (rows of ``training_exclusions``): the profiles that no recommender learns
-    from, by their status, and by a failed check where the table ``quarantined_profiles`` exists.
+    from, by their status, missing features, and by a failed check where the table ``quarantined_profiles`` exists.
     """
     con.execute("CREATE TABLE IF NOT EXISTS quarantined_profiles (profile_id VARCHAR)")
+    create_missing(con, "recommender_missing", settings.profile_features)
     create(con, "recommender_exclusions")
     weights = {**dict.fromkeys(unlisted, UNLISTED), **settings.event_weights}
     types = sorted({*weights, *settings.exclude_event_types})

@@ -28,8 +28,8 @@ def build(con: duckdb.DuckDBPyConnection, as_of: datetime) -> tuple[Built, ...]:
     """
     cut = f"TIMESTAMP '{as_of.isoformat(sep=' ')}'"
     con.execute(
-        "CREATE OR REPLACE VIEW events AS SELECT event_id, event_type, profile_id, item_id, created_at, properties "
-        f"FROM warehouse.events WHERE created_at < {cut}"
+        "CREATE OR REPLACE VIEW events AS SELECT event_id, event_type, profile_id, item_id, created_at, properties, "
+        f"NULL::VARCHAR AS source_profile_id FROM warehouse.events WHERE created_at < {cut}"
     )
     for entity in ("profiles", "items"):
         written.create_written(con, entity)

@@ -17,6 +17,7 @@ from contracts.settings import Churn, Settings
 from models.churn import curve, horizon, labels, reasons, select, stored
 from models.churn.horizon import Horizon
 from models.churn.select import Choice, Rows
+from store.exports import open_table
 from store.models import CARD, load_arrays, save_arrays
 from transforms import churn_inputs, churn_labels, churn_scores
 from transforms.churn_inputs import Inputs
@@ -35,6 +36,7 @@ _LISTED_IMPORTANCES = 20
 class ChurnOutcome:
     """What the stage did: rows of ``training_jobs`` and ``evaluation``, figures of the churn report, profiles scored.
 
+    ``reported``: the run that trained the model and made the report, and its cut-off; None without any.
     ``exclusions`` names the workbench table with the rows of ``training_exclusions``.
     """
 
@@ -42,6 +44,7 @@ class ChurnOutcome:
     evaluation: list[dict[str, Any]] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
     scored: int = 0
+    reported: tuple[str, str] | None = None
     exclusions: str = "churn_exclusions"
 
 
@@ -71,21 +74,26 @@ def train_churn(
     as_of: datetime,
     previous: PreviousRun | None,
     progress: Progress,
+    *,
+    skip: str = "",
 ) -> ChurnOutcome:
     """Train on the workbench ``con`` as of ``as_of``, save the model under ``target/models/churn``, create table
     ``churn``.
 
-    When there is not data enough, or a gate rejects the model, the previous run's model scores instead, and without one
-    the table stays empty; the job row says so.
+    When there is not data enough, or ``skip`` says why nothing is to be trained, the previous run's model scores
+    instead. When a gate rejects the model, the previous run's scores and report are carried forward as they are.
+    Without a previous model the table stays empty. The job row says so.
     """
     steps = _Steps(progress)
     last = _load_previous(previous)
     ground = survey(con, as_of, settings.churn)
     steps("survey")
     try:
+        if skip:
+            raise Skip(skip, {})
         rows, share = training_rows(con, as_of, settings.churn, ground, settings.pipeline.seed)
-    except Skip as skip:
-        return _carry_forward(con, target, settings, as_of, last, "Skipped", skip.code, {"figures": skip.figures})
+    except Skip as short:
+        return _carry_forward(con, target, settings, as_of, last, "Skipped", short.code, {"figures": short.figures})
     steps("labels and features")
     choice = select.choose(rows, settings.pipeline.seed, step=steps)
     evaluation = _evaluation(choice, rows, as_of)
@@ -93,7 +101,8 @@ def train_churn(
     failed = [gate.name for gate in choice.gates if not gate.passed]
     if choice.fitted is None or failed:
         why = f"gate_rejected: {', '.join(failed)}" if failed else f"no model could be fitted: {choice.notes}"
-        outcome = _carry_forward(con, target, settings, as_of, last, "Failed", why, details)
+        published = previous.folder if previous else None
+        outcome = _carry_forward(con, target, settings, as_of, last, "Failed", why, details, published)
         outcome.evaluation = [row | {"serving": False} for row in evaluation]
         return outcome
     card, arrays = stored.to_card(choice.fitted)
@@ -116,7 +125,9 @@ def train_churn(
     details |= {"report": report, "profiles_scored": scored}
     steps("scored")
     job = _job(choice.name, "Completed", target.name, "", details)
-    return ChurnOutcome([job], evaluation, report | {"profiles_scored": scored}, scored)
+    return ChurnOutcome(
+        [job], evaluation, report | {"profiles_scored": scored}, scored, (target.name, as_of.isoformat())
+    )
 
 
 def survey(con: duckdb.DuckDBPyConnection, as_of: datetime, churn: Churn) -> Ground:
@@ -279,19 +290,27 @@ def _carry_forward(
     status: str,
     reason: str,
     details: dict[str, Any],
+    published: Path | None = None,
 ) -> ChurnOutcome:
+    """The last model and its report go on: with the scores of run ``published`` where it is given, else with new
+    ones.
+    """
     if last is None:
         churn_scores.create_empty(con)
         return ChurnOutcome([_job("", status, "", reason, details)])
     card, arrays = last
     kept = {name: value for name, value in card.items() if name != "files"}
     save_arrays(target / "models" / "churn", kept, arrays)
-    scored = score(con, as_of, card, arrays, settings.churn)
+    if published is not None and open_table(con, published, "churn", "published_churn"):
+        scored = churn_scores.carry(con, "published_churn")
+    else:
+        scored = score(con, as_of, card, arrays, settings.churn)
     report = card.get("report", {})
     job = _job(
         card["model"], status, card["trained_by_run"], reason, details | {"report": report, "profiles_scored": scored}
     )
-    return ChurnOutcome([job], [], report | {"profiles_scored": scored}, scored)
+    reported = (card["trained_by_run"], card["as_of"])
+    return ChurnOutcome([job], [], report | {"profiles_scored": scored}, scored, reported)
 
 
 def _job(model: str, status: str, run: str, reason: str, details: dict[str, Any]) -> dict[str, Any]:

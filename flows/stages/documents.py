@@ -1,4 +1,6 @@
-"""The control documents that a run is made under: scenarios, defaults and types of item properties, read once."""
+"""The control documents that a run is made under: scenarios, defaults, types of item properties and an account's
+configurations, read once.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +11,31 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from contracts.account import Account
 from scenarios.graph import Graph
 from scenarios.parse import parse
 from scenarios.spec import Case, Definition, Problem, PropertyType
 from scenarios.value_types import parse_type
+from store import account_documents
 from store.journal import Journal
 from store.journal.documents import Document, listed
 from store.pack.properties import DeclaredTypes
 
-KINDS = ("scenario", "scenario_default", "item_property")
+KINDS = ("scenario", "scenario_default", "item_property", *account_documents.KINDS)
 
 
 @dataclass(frozen=True, slots=True)
 class RunDocuments:
-    """Scenarios with their defaults, declared types of item properties by lower-case name, and the SHA-256 of all of it
-    (empty without any). ``unreadable`` says which documents this version of the program makes nothing of.
+    """Scenarios with their defaults, declared types of item properties by lower-case name, what the account of the
+    retention dialect configured, and the SHA-256 of all of it (empty without any). ``unreadable`` says which documents
+    this version of the program makes nothing of.
     """
 
     graph: Graph = field(default_factory=Graph)
     types: Mapping[str, PropertyType] = field(default_factory=dict)
     digest: str = ""
     unreadable: tuple[str, ...] = ()
+    account: Account = field(default_factory=Account)
 
     @property
     def algorithms(self) -> frozenset[str]:
@@ -75,7 +81,8 @@ def read_documents(journal: Journal) -> RunDocuments:
         else:
             types[document.name.lower()] = found
     defaults = {document.name: str(json.loads(document.body)["name"]) for document in kinds["scenario_default"]}
-    return RunDocuments(Graph(definitions, defaults), types, _digest(kinds), tuple(unreadable))
+    account = account_documents.read_account(kinds)
+    return RunDocuments(Graph(definitions, defaults), types, _digest(kinds), tuple(unreadable), account)
 
 
 def registered_types(con: duckdb.DuckDBPyConnection) -> dict[str, str]:

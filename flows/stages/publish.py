@@ -7,17 +7,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from contracts.account import JOB_NAMES
 from contracts.errors import StorageError, VerificationFailed
 from contracts.progress import Progress
 from contracts.published import TABLE_BY_NAME, TABLES, Identity, Manifest, PublishedTable
 from store import analytics, runs
 from store.exports import export_events, export_table
-from store.journal import Lease
+from store.journal import Lease, jobs
+from store.pack.account import write_account
 
 if TYPE_CHECKING:
     from flows.desk import Desk
@@ -124,6 +127,15 @@ def _exclusions(con: duckdb.DuckDBPyConnection, churn: str) -> None:
     )
 
 
+def churn_report(churn: ChurnOutcome) -> list[dict[str, Any]]:
+    """The row of ``churn_report``: of the model that serves, with the id and date of its own job."""
+    if churn.reported is None or not churn.report:
+        return []
+    run_id, as_of = churn.reported
+    identity = jobs.job_id(run_id, JOB_NAMES["churn"])
+    return [{**churn.report, "training_job_id": identity, "report_as_of": datetime.fromisoformat(as_of)}]
+
+
 def export(
     con: duckdb.DuckDBPyConnection,
     target: Path,
@@ -137,7 +149,13 @@ def export(
     Returns them and the content digest of each month of events.
     """
     insert_rows(con, "evaluation", outcome.evaluation)
-    insert_rows(con, "training_jobs", outcome.jobs)
+    insert_rows(con, "training_jobs", outcome.records.jobs)
+    insert_rows(con, "training_skips", outcome.records.skips)
+    reports = churn_report(churn)
+    insert_rows(con, "churn_report", reports)
+    members = con.execute("SELECT segment_id, profile_count FROM segments WHERE segment_type = 'past'").fetchall()
+    report = {**reports[0], "report_as_of": reports[0]["report_as_of"].isoformat()} if reports else None
+    write_account(target / "pack", outcome.records.serving, report, dict(members))
     _exclusions(con, churn.exclusions)
     for name in LEDGER:
         columns = ", ".join(column.name for column in TABLE_BY_NAME[name].columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from contracts.errors import NightloomError
 from contracts.progress import Progress
 from contracts.settings import Settings
-from models.evaluate import HEADLINE, MODES, Judgement, Mode, Split, judge, time_split
+from models.evaluate import HEADLINE, MODES, Judgement, Mode, Split, auc, judge, time_split
 from models.interactions import Interactions
 from models.items import Items
 from models.recommenders.carried import Carried
@@ -110,9 +110,13 @@ def train(
     progress: Progress,
     named: Collection[str] = (),
     related: bool = False,
+    *,
+    skip: str = "",
+    accuracy: bool = False,
 ) -> RecommendOutcome:
     """Create ``interactions`` and ``popularity`` on the workbench, train, and save models under ``target/models``.
     Recommenders that are ``named`` are fitted also when another one serves; with ``related`` the window has neighbours.
+    ``skip``: why nothing is to be trained; with ``accuracy`` the area under the curve is measured, too.
 
     ``con`` has tables profiles, items and view events as of ``as_of`` and, from the check stage, quarantined_profiles.
     Nothing is learned from, or judged on, the profiles of ``recommender_exclusions``, which is created here as well.
@@ -132,10 +136,10 @@ def train(
     del columns
     items = Items(*source.read_item_text(con))
     threads = settings.pipeline.threads
-    shortage = _shortage(int(trained.sum()), interactions, settings)
+    shortage = skip or _shortage(int(trained.sum()), interactions, settings)
     trial = _Trial(None, {}, {}, {}, None)
     if not shortage:
-        trial = _try_all(con, settings, trained, items, progress, named, related)
+        trial = _try_all(con, settings, trained, items, progress, named, related, accuracy)
     progress.step("train recommenders", len(CANDIDATES) + 1, len(CANDIDATES) + 2, trial.chosen or "carried")
     if trial.content is None:
         content = _make("content", settings).fit(interactions, items, threads=threads)
@@ -217,7 +221,7 @@ def _make(name: str, settings: Settings) -> Recommender:
 
 def _try_all(
     con: duckdb.DuckDBPyConnection, settings: Settings, trained: NDArray[np.bool_], items: Items, progress: Progress,
-    named: Collection[str], related: bool,
+    named: Collection[str], related: bool, accuracy: bool,
 ) -> _Trial:
     """Fit every candidate as of the cut, judge it on the window after it, and choose."""
     wanted = settings.recommendations
@@ -240,6 +244,10 @@ def _try_all(
                 (name, mode): judge(model, split, mode, depth=wanted.candidates, threads=settings.pipeline.threads)
                 for mode in MODES
             }
+            if accuracy:
+                area = auc(model, split, judged, threads=settings.pipeline.threads)
+                one = judgements[name, judged]
+                judgements[name, judged] = replace(one, metrics=(*one.metrics, area))
             if related and (model.additive or name == NEIGHBOURING or name in named):
                 near[name], _ = model.neighbours(
                     wanted.neighbours, allowed=split.known, threads=settings.pipeline.threads
@@ -366,13 +374,23 @@ def _details(
             "items": interactions.n_items,
             "interactions": interactions.entries,
             "events": int(interactions.events.sum()),
+            "training_rows": interactions.entries,
         },
+        "metrics": _metrics(trial, settings),
         "excluded_profiles": dict(excluded),
         "mode": "repeat" if settings.recommendations.recommend_interacted_items else "new",
         "gates": gates,
         "errors": {**trial.errors, **faults},
         "configuration": known,
+        "settings": asdict(settings.recommendations),
     }
+
+
+def _metrics(trial: _Trial, settings: Settings) -> dict[str, float]:
+    """Metrics of the model that was chosen, in the mode that it serves in."""
+    mode: Mode = "repeat" if settings.recommendations.recommend_interacted_items else "new"
+    judgement = trial.judgements.get((trial.chosen or "", mode))
+    return {metric.name: metric.value for metric in judgement.metrics} if judgement is not None else {}
 
 
 def _rows(trial: _Trial, serving: str, as_of: datetime) -> list[dict[str, Any]]:

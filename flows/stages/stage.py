@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contracts.account import JOB_NAMES
 from contracts.published import Manifest, PublishedTable
 from flows.stages.check import CheckOutcome
 from flows.stages.cutoff import Cut
@@ -39,7 +40,11 @@ def stage_run(
         checked=checked,
     ))
     models = {
-        job["algorithm"]: {key: job[key] for key in ("model", "status", "trained_by_run")} for job in outcome.jobs
+        job["algorithm"]: {
+            **{key: job[key] for key in ("model", "status", "trained_by_run")},
+            "serving": outcome.records.serving.get(JOB_NAMES[job["algorithm"]]),
+        }
+        for job in outcome.jobs
     }
     notes = {
         "event_months": months, "events_before": cut.events_before, "rows": outcome.tables,
