@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from serving.background import Background
 from serving.commit import GroupCommit, Within
 from serving.effective import Effective
 from serving.live import View
@@ -52,6 +53,7 @@ class Accounts:
         self._clock = clock
         self._open: dict[str, Account] = {own.layout.workspace: Account(own, clock)}
         self._opening = asyncio.Lock()
+        self._backgrounds: dict[str, Background] = {}
 
     async def of_pair(self, public: str, secret: str) -> Account:
         """The account of a key pair. Raises OctyError (401)."""
@@ -71,6 +73,7 @@ class Accounts:
         """Commit what waits and close every account but the endpoint's own."""
         for account in self._open.values():
             if not account.workshop.own:
+                await asyncio.to_thread(self._backgrounds.pop(account.layout.workspace).stop)
                 await asyncio.to_thread(account.workshop.commit.stop)
                 account.journal.close()
         self._open.clear()
@@ -87,5 +90,7 @@ class Accounts:
             if workspace not in self._open:
                 settings, journal, live = await asyncio.to_thread(opened, layout)
                 commit = GroupCommit(journal, settings.serving.commit_interval_ms, self._observe)
+                background = self._backgrounds[workspace] = Background(journal, settings)
+                background.start()
                 self._open[workspace] = Account(Workshop(layout, settings, journal, live, commit), self._clock)
         return self._open[workspace]
