@@ -103,7 +103,9 @@ def write_run(
                 "$properties", properties
             )
             con.execute(f"CREATE TABLE {name} AS {text}")
-            columns = ", ".join(column.name for column in TABLE_BY_NAME[name].columns)
+            kept = [column for column in TABLE_BY_NAME[name].columns if column.name != "source_profile_id"]
+            columns = ", ".join(column.name for column in kept)
+            columns += ", NULL::VARCHAR AS source_profile_id" if name == "events" else ""
             path = folder / "tables" / ("events/2026-10.parquet" if name == "events" else f"{name}.parquet")
             path.parent.mkdir(exist_ok=True)
             con.execute(f"COPY (SELECT {columns} FROM {name}) TO '{path}' (FORMAT parquet)")

@@ -20,7 +20,7 @@ from contracts.errors import VerificationFailed
 from contracts.progress import Progress, Silent
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Settings
-from store.pack import fragments
+from store.pack import customers, fragments
 from store.pack.arrays import create_array, flush, map_array, save_array
 from store.pack.blobs import BlobWriter
 from store.pack.history import write_history
@@ -48,8 +48,8 @@ def build_pack(
     """
     build = _Build(target, settings, scratch, types or DeclaredTypes())
     steps = (
-        build.profiles, build.items, build.properties, build.churn, build.seen, build.history, build.logs, build.models,
-        build.popularity, build.finish,
+        build.profiles, build.items, build.properties, build.churn, build.customers, build.seen, build.history,
+        build.logs, build.models, build.popularity, build.finish,
     )
     for number, step in enumerate(steps):
         (progress or Silent()).step("serving pack", number, len(steps), step.__name__)
@@ -73,6 +73,10 @@ class _Build:
             "recommendation_lists", "item_neighbour_lists",
         ):
             self.con.read_parquet(str(self.tables / f"{name}.parquet")).create_view(name)
+        for name in customers.TABLES:
+            path = self.tables / f"{name}.parquet"
+            found = self.con.read_parquet(str(path)) if path.exists() else self.con.sql(customers.empty(name))
+            found.create_view(name)
         months = sorted((self.tables / "events").glob("*.parquet"))
         if months:
             self.con.read_parquet([str(path) for path in months]).create_view("events")
@@ -158,6 +162,13 @@ class _Build:
             "FROM profiles LEFT JOIN churn USING (profile_id) ORDER BY profile_index"
         )
         self._write(query, "profile_index", self.profile_count, ["churn"], digests=0)
+
+    def customers(self) -> None:
+        """What the retention dialect adds to each profile, and the profiles that were merged into others."""
+        self._write(customers.CUSTOMERS, "profile_index", self.profile_count, ["customers"], digests=0)
+        blobs = ["children", "child_ids", "child_customer_ids"]
+        merged = self._count("profile_merges")
+        write_index(self.pack, "child", self._write(customers.CHILDREN, "position", merged, blobs, digests=2))
 
     def seen(self) -> None:
         """Items not to be shown to each profile again: rows ``seen_offsets[i]`` to ``seen_offsets[i + 1]`` of

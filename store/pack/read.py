@@ -16,13 +16,14 @@ from scenarios.catalogue import Catalogue
 from scenarios.columns import Column
 from scenarios.history import History
 from scenarios.spec import PropertyType
+from store.pack.account import read_account
 from store.pack.arrays import map_array, map_flat, unreadable
 from store.pack.blobs import Blob
 from store.pack.ids import IdIndex
 from store.pack.logs import Logs
 from store.pack.rows import RowIndex, Rows
 
-VERSION = 3
+VERSION = 4
 
 
 class Lists:
@@ -88,6 +89,11 @@ class ServingPack:
         self.customer_ids = Blob(folder, "customer_ids")
         self._profile_index = IdIndex(folder, "profile", (self.profile_ids, self.customer_ids))
         self._item_index = IdIndex(folder, "item", (self.item_ids,))
+        self._customers = Blob(folder, "customers")
+        self._children = Blob(folder, "children")
+        self._child_index = IdIndex(
+            folder, "child", (Blob(folder, "child_ids"), Blob(folder, "child_customer_ids"))
+        )
         self.lists = Lists(folder, "lists", facts["clean"]["lists"])
         self.neighbours = Lists(folder, "neighbours", facts["clean"]["neighbours"])
         self.lists_model = map_flat(folder / "lists_model.npy")
@@ -120,6 +126,23 @@ class ServingPack:
         return self._profile_index.row(text.encode())
 
     def item_row(self, text: str) -> int:
+    @cached_property
+    def account(self) -> dict[str, Any]:
+        """Jobs, churn report and segment counts of the run, as ``store.pack.account`` describes them."""
+        return read_account(self._folder)
+
+    def customer(self, profile_row: int) -> dict[str, Any]:
+        """What the retention dialect adds to a profile: ``rfm_score``, ``rfm_segment_desc``, ``tags`` of past segments,
+        ``exclusions`` from training, ``children`` merged into it; empty when there is none of it.
+        """
+        found: dict[str, Any] = json.loads(self._customers[profile_row] or b"{}")
+        return found
+
+    def merged(self, text: str) -> dict[str, Any] | None:
+        """The merge that a profile_id or customer_id of a merged profile stands for, with its ``parent``; else None."""
+        row = self._child_index.row(text.encode())
+        return None if row < 0 else cast("dict[str, Any]", json.loads(self._children[row]))
+
         """Row of an item by its id, or -1."""
         return self._item_index.row(text.encode())
 
