@@ -88,12 +88,12 @@ class ServingPack:
         self.item_ids = Blob(folder, "item_ids")
         self.customer_ids = Blob(folder, "customer_ids")
         self._profile_index = IdIndex(folder, "profile", (self.profile_ids, self.customer_ids))
-        self._item_index = IdIndex(folder, "item", (self.item_ids,))
         self._customers = Blob(folder, "customers")
         self._children = Blob(folder, "children")
         self._child_index = IdIndex(
             folder, "child", (Blob(folder, "child_ids"), Blob(folder, "child_customer_ids"))
         )
+        self._item_index = IdIndex(folder, "item", (self.item_ids,))
         self.lists = Lists(folder, "lists", facts["clean"]["lists"])
         self.neighbours = Lists(folder, "neighbours", facts["clean"]["neighbours"])
         self.lists_model = map_flat(folder / "lists_model.npy")
@@ -125,7 +125,6 @@ class ServingPack:
         """Row of a profile by its profile_id or customer_id (the former wins), or -1."""
         return self._profile_index.row(text.encode())
 
-    def item_row(self, text: str) -> int:
     @cached_property
     def account(self) -> dict[str, Any]:
         """Jobs, churn report and segment counts of the run, as ``store.pack.account`` describes them."""
@@ -143,6 +142,7 @@ class ServingPack:
         row = self._child_index.row(text.encode())
         return None if row < 0 else cast("dict[str, Any]", json.loads(self._children[row]))
 
+    def item_row(self, text: str) -> int:
         """Row of an item by its id, or -1."""
         return self._item_index.row(text.encode())
 
