@@ -1,16 +1,29 @@
-"""``nightloom apply``: scenario files into the journal, without waiting for the night."""
+"""``nightloom apply``: scenario files, or documents of an account, into the journal without waiting for the night."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from cli.account_state import WHO, opened
 from cli.home import find_layout
 from cli.terminal import show_json
+from contracts.errors import NightloomError, NotFound, UsageError
 
 
-def apply(*, dry: bool = False, workspace: str = "", json: bool = False) -> None:
-    """Put the scenarios among the definitions into force now; what did not change in the files is left alone.
+def apply(
+    *, file: Annotated[Path | None, Parameter(name=("--filepath", "-f"))] = None, dry: bool = False,
+    workspace: str = "", json: bool = False,
+) -> None:
+    """Put the scenarios among the definitions into force now; what did not change in the files is left alone. With a
+    file: apply its documents to the account of the retention dialect instead, each entry by itself.
 
     Parameters
     ----------
+    file
+        YAML documents of kind accountConfigurations, algorithmConfigurations, eventTypes or segments.
     dry
         Only say what would change.
     workspace
@@ -22,6 +35,9 @@ def apply(*, dry: bool = False, workspace: str = "", json: bool = False) -> None
     from store.journal import Journal
     from store.scenario_apply import apply_files, preview_files
 
+    if file is not None:
+        _apply_documents(file, dry, workspace, json)
+        return
     layout = find_layout(workspace)
     written = definitions.load(layout)
     with Journal.open(layout, written.settings) as journal:
@@ -37,3 +53,27 @@ def apply(*, dry: bool = False, workspace: str = "", json: bool = False) -> None
         print(f"{'delete' if one.body is None else 'put'} {one.kind.replace('_', ' ')} {one.name}")
     count = len(found.changes)
     print("nothing changed in the scenario files" if not count else f"{count} {'would change' if dry else 'changed'}")
+
+
+def _apply_documents(file: Path, dry: bool, workspace: str, json: bool) -> None:
+    from store.account_apply import apply_text
+
+    if dry:
+        raise UsageError("--dry is for scenario files", hint="leave it out, or leave -f out")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound(f"{file} cannot be read: {error}", hint="name a YAML file in UTF-8") from error
+    with opened(workspace) as (_, settings, journal):
+        found = apply_text(journal, settings, text, file.name, WHO)
+    refused = [one for one in found if one.refusal]
+    if json:
+        show_json([
+            {"where": one.where, "kind": one.kind, "name": one.name, "change": one.change, "refusal": one.refusal}
+            for one in found
+        ])
+    else:
+        for one in found:
+            print(f"{one.where}: {one.change or 'refused'} {one.name}{f': {one.refusal}' if one.refusal else ''}")
+    if refused:
+        raise NightloomError(f"{len(refused)} of {len(found)} entries were refused")

@@ -16,13 +16,17 @@ app = App(name="keys", help="Create, list and revoke keys of the endpoint.")
 
 
 @app.command
-def create(*, role: Role = "read", label: str = "", workspace: str = "", json: bool = False) -> None:
+def create(
+    *, role: Role = "read", octy: bool = False, label: str = "", workspace: str = "", json: bool = False
+) -> None:
     """Make a key and print its secret, which is stored nowhere and cannot be shown again.
 
     Parameters
     ----------
     role
         read: lookups; write: lookups and events; admin: everything.
+    octy
+        Make a public and a secret key of the retention dialect instead; they may do everything in it.
     label
         What or whom it is for.
     workspace
@@ -30,7 +34,11 @@ def create(*, role: Role = "read", label: str = "", workspace: str = "", json: b
     json
         Print JSON.
     """
-    with _journal(find_layout(workspace)) as journal:
+    layout = find_layout(workspace)
+    if octy:
+        _create_pair(layout, label, json)
+        return
+    with _journal(layout) as journal:
         secret = journal.create_key(role, label)
     if json:
         show_json({"key": secret, "role": role, "label": label})
@@ -72,6 +80,44 @@ def revoke(key_id: str, *, workspace: str = "") -> None:
     with _journal(find_layout(workspace)) as journal:
         journal.revoke_key(key_id)
     print(f"revoked {key_id}")
+
+
+@app.command(name="webhook-secret")
+def webhook_secret(*, rotate: bool = False, workspace: str = "", json: bool = False) -> None:
+    """Print the secret that signs notifications.
+
+    Parameters
+    ----------
+    rotate
+        Make a new one; the one before signs along for 24 hours.
+    workspace
+        Workspace.
+    json
+        Print JSON.
+    """
+    from store.journal import webhook_secrets
+
+    with _journal(find_layout(workspace)) as journal, journal.writing() as connection:
+        now = journal.clock()
+        secret = (
+            webhook_secrets.rotate(connection, now) if rotate else webhook_secrets.in_force(connection, now)[0]
+        )
+    if json:
+        show_json({"secret": secret})
+    else:
+        print(secret)
+
+
+def _create_pair(layout: Layout, label: str, json: bool) -> None:
+    from store.journal.keys import create_pair
+
+    account = "" if layout.workspace == "default" else layout.workspace
+    with _journal(layout) as journal, journal.writing() as connection:
+        public, secret = create_pair(connection, label, journal.clock(), account)
+    if json:
+        show_json({"public_key": public, "secret_key": secret, "label": label})
+    else:
+        print(f"{public}:{secret}")
 
 
 def _minute(moment: datetime | None) -> str:

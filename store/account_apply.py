@@ -1,0 +1,236 @@
+"""YAML documents that configure an account (retention contract, section 17): each entry is applied or refused by
+itself, and every refusal is told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from sqlalchemy import Connection
+
+from contracts.errors import UsageError
+from contracts.settings import Settings
+from store import event_type_documents, segment_documents
+from store.account_documents import ACCOUNT, ALGORITHM
+from store.journal import Journal, documents
+from store.webhooks.targets import TargetRefused, literal_fault, read_url
+
+ACCOUNT_NAME = "account"
+NOT_YET = "not available in this version"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of one entry: ``change`` is set, created or unchanged; empty when it was refused, for ``refusal``."""
+
+    where: str
+    kind: str
+    name: str
+    change: str = ""
+    refusal: str = ""
+
+
+class Desk:
+    """What entries are applied with."""
+
+    def __init__(self, journal: Journal, settings: Settings, who: str) -> None:
+        self.journal, self.settings, self.who = journal, settings, who
+
+    def put(self, connection: Connection, kind: str, name: str, body: Mapping[str, Any]) -> None:
+        text = json.dumps(body, sort_keys=True, ensure_ascii=False)
+        documents.put(connection, kind, name, text, self.who, self.journal.clock())
+
+
+def apply_text(journal: Journal, settings: Settings, text: str, where: str, who: str) -> list[Applied]:
+    """Apply every document of a YAML text. ``where`` names the file in what is told."""
+    desk = Desk(journal, settings, who)
+    try:
+        found = [one for one in yaml.safe_load_all(text) if one is not None]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        return [Applied(f"{where}{line}", "", "", refusal=f"no YAML: {getattr(error, 'problem', error)}")]
+    if not found:
+        return [Applied(where, "", "", refusal="there is no document in it")]
+    several = len(found) > 1
+    return [
+        applied for number, one in enumerate(found)
+        for applied in _document(desk, one, f"{where}[{number}]" if several else where)
+    ]
+
+
+def _document(desk: Desk, document: Any, where: str) -> Iterator[Applied]:
+    if not isinstance(document, Mapping) or document.get("kind") not in KINDS:
+        kind = document.get("kind") if isinstance(document, Mapping) else None
+        told = f"unknown kind {kind!r}" if kind else "it has no kind"
+        yield Applied(where, str(kind or ""), "", refusal=f"{told}; known: {', '.join(KINDS)}")
+        return
+    kind = str(document["kind"])
+    key, apply = KINDS[kind]
+    entries = document.get(key)
+    if kind == "accountConfigurations":
+        entries = [entries]
+    if not isinstance(entries, list) or not entries:
+        yield Applied(where, kind, "", refusal=f"{key} must be a list with at least one entry")
+        return
+    for number, entry in enumerate(entries):
+        place = f"{where}: {key}[{number}]"
+        if not isinstance(entry, Mapping):
+            yield Applied(place, kind, "", refusal="must hold names and values")
+            continue
+        given = {str(name): value for name, value in entry.items() if value not in (None, "")}
+        name = str(next((given[one] for one in ("algorithmName", "eventType", "segmentName") if one in given), ""))
+        try:
+            with desk.journal.writing() as connection:
+                changed = apply(desk, connection, given)
+            yield Applied(place, kind, name, changed)
+        except UsageError as refused:
+            yield Applied(place, kind, name, refusal=refused.message)
+
+
+def account_body(given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """An account's configuration as stored, from its flat fields. Raises UsageError with everything that is wrong."""
+    faults = [
+        f"{name} must be a non-empty text" for name in ("contact_name", "contact_surname")
+        if not isinstance(given.get(name), str) or not given[name].strip()
+    ]
+    address = given.get("contact_email_address")
+    parts = address.split("@") if isinstance(address, str) else []
+    if len(parts) != 2 or not all(part.strip() for part in parts):
+        faults.append("contact_email_address must be an e-mail address")
+    url, key = given.get("webhook_url"), given.get("authenticated_id_key")
+    try:
+        if not isinstance(url, str):
+            raise TargetRefused("must be given")
+        read_url(url)
+        fault = literal_fault(url, settings.webhooks)
+        faults.extend([f"webhook_url: {fault}"] if fault else [])
+    except TargetRefused as refused:
+        faults.append(f"webhook_url: {refused}")
+    if not isinstance(key, str | None):
+        faults.append("authenticated_id_key must be a text")
+    if faults:
+        raise UsageError("; ".join(faults))
+    return {
+        "contact_name": given["contact_name"], "contact_surname": given["contact_surname"],
+        "contact_email_address": address, "webhook_url": url, "authenticated_id_key": (key or "").strip() or None,
+    }
+
+
+def algorithm_body(name: Any, given: Any) -> dict[str, Any]:
+    """An algorithm's configuration as stored. Raises UsageError with everything that is wrong."""
+    if name not in ("rec", "churn"):
+        raise UsageError(f"unknown algorithm {name!r}: rec or churn")
+    given = given if isinstance(given, Mapping) else {}
+    faults = []
+    found: dict[str, Any] = {"profile_features": given.get("profile_features") or []}
+    if name == "rec":
+        found["recommend_interacted_items"] = given.get("recommend_interacted_items") or False
+        found["item_id_stop_list"] = given.get("item_id_stop_list") or []
+        if not isinstance(found["recommend_interacted_items"], bool):
+            faults.append("recommend_interacted_items must be true or false")
+    for key in ("profile_features", "item_id_stop_list"):
+        if key in found and not (isinstance(found[key], list) and all(_text(one) for one in found[key])):
+            faults.append(f"{key} must be a list of texts")
+        elif key in found:
+            found[key] = list(dict.fromkeys(map(str, found[key])))
+    if "charged" in found["profile_features"]:
+        faults.append("profile_features must not name charged")
+    if faults:
+        raise UsageError("; ".join(faults))
+    return found
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and bool(str(value).strip())
+
+
+def set_account(desk: Desk, connection: Connection, given: Mapping[str, Any]) -> str:
+    """Overwrite the account's configuration."""
+    names = {
+        "contactName": "contact_name", "contactSurname": "contact_surname", "contactEmail": "contact_email_address",
+        "webhookURL": "webhook_url", "authenticatedIDKey": "authenticated_id_key",
+    }
+    _known(given, names)
+    flat = {names[name]: value for name, value in given.items()}
+    desk.put(connection, ACCOUNT, ACCOUNT_NAME, account_body(flat, desk.settings))
+    return "set"
+
+
+def set_algorithm(desk: Desk, connection: Connection, given: Mapping[str, Any]) -> str:
+    """Overwrite one algorithm's configuration."""
+    names = {
+        "recommendInteractedItems": "recommend_interacted_items", "itemIDStopList": "item_id_stop_list",
+        "profileFeatures": "profile_features",
+    }
+    inner = given.get("configurations") or {}
+    if not isinstance(inner, Mapping):
+        raise UsageError("configurations must hold names and values")
+    _known(inner, names)
+    name = given.get("algorithmName")
+    body = algorithm_body(name, {names[key]: value for key, value in inner.items() if value not in (None, "")})
+    desk.put(connection, ALGORITHM, str(name), body)
+    return "set"
+
+
+def create_event_type(desk: Desk, connection: Connection, given: Mapping[str, Any]) -> str:
+    """Create an event type; the same one again changes nothing."""
+    _known(given, ("eventType", "eventProperties"))
+    body = {"event_type": given.get("eventType"), "event_properties": given.get("eventProperties")}
+    made = event_type_documents.define(connection, body, desk.who, desk.journal.clock())
+    return "created" if made else "unchanged"
+
+
+def create_segment(desk: Desk, connection: Connection, given: Mapping[str, Any]) -> str:
+    """Create a segment; the same one again changes nothing."""
+    _known(given, (
+        "segmentName", "segmentType", "segmentSubtype", "segmentTimeframe", "eventSequence", "profilePropertyName",
+        "profilePropertyValue",
+    ))
+    sequence = given.get("eventSequence")
+    body = {
+        "segment_name": given.get("segmentName"), "segment_type": given.get("segmentType"),
+        "segment_sub_type": given.get("segmentSubtype"), "segment_timeframe": given.get("segmentTimeframe", 0),
+        "event_sequence": [_element(one) for one in sequence] if isinstance(sequence, list) else sequence,
+        "profile_property_name": given.get("profilePropertyName"),
+        "profile_property_value": given.get("profilePropertyValue"),
+    }
+    if segment_documents.same(connection, body):
+        return "unchanged"
+    segment_documents.define(connection, body, desk.settings.live_segments, desk.who, desk.journal.clock())
+    return "created"
+
+
+def _element(one: Any) -> Any:
+    if not isinstance(one, Mapping):
+        return one
+    properties = one.get("eventProperties") or None
+    return {
+        "event_type": one.get("eventType"), "exp_timeframe": one.get("expTimeframe") or 0,
+        "action_inaction": one.get("actionInaction"), "event_properties": properties,
+    }
+
+
+def refuse_template(_desk: Desk, _connection: Connection, _given: Mapping[str, Any]) -> str:
+    """Templates come with a later version."""
+    raise UsageError(NOT_YET)
+
+
+def _known(given: Mapping[str, Any], names: Any) -> None:
+    unknown = sorted(str(name) for name in given if name not in names)
+    if unknown:
+        raise UsageError(f"unknown: {', '.join(unknown)}; known: {', '.join(names)}")
+
+
+Apply = Callable[[Desk, Connection, Mapping[str, Any]], str]
+KINDS: dict[str, tuple[str, Apply]] = {
+    "accountConfigurations": ("configurations", set_account),
+    "algorithmConfigurations": ("configurations", set_algorithm),
+    "eventTypes": ("eventTypeDefinitions", create_event_type),
+    "segments": ("segmentDefinitions", create_segment),
+    "templates": ("templateDefinitions", refuse_template),
+}
