@@ -37,6 +37,7 @@ def upload(
         Print JSON.
     """
     from flows.desk import open_desk
+    from flows.stages.account_documents import with_event_types
     from flows.stages.ingest import ingest_paths
     from flows.stages.live_segments import follow_files
     from flows.stages.notify import deliver
@@ -47,7 +48,8 @@ def upload(
     with open_desk(layout.home, layout.workspace) as desk:
         with desk.journal.lease("pipeline", "an upload", desk.settings.pipeline.lease_seconds):
             report = ingest_paths(
-                layout, desk.settings, desk.definitions.sources, resource, [file], desk.started, desk.progress
+                layout, with_event_types(desk.settings, desk.journal), desk.definitions.sources, resource, [file],
+                desk.started, desk.progress,
             )
             follow_files(layout, desk.settings, desk.journal)
         errors = _errors(desk.settings, layout, [load.load_id for load in report.loads])
