@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from contracts.errors import StorageError
 from flows.desk import Desk
 from flows.stages import cutoff, publish
+from flows.stages.account_documents import take_documents, with_event_types
 from flows.stages.build import build
 from flows.stages.check import check
 from flows.stages.churn import train_churn
@@ -314,4 +315,6 @@ def take_drops(desk: Desk) -> IngestReport:
     if pause > 0:
         desk.progress.step("ingest", 0, 0, f"files arrived just now; looking again in {pause:.1f} s")
         time.sleep(pause + 0.05)
-    return ingest(desk.layout, desk.settings, desk.definitions.sources, desk.started, desk.progress)
+    take_documents(desk.layout, desk.settings, desk.journal, desk.started)
+    settings = with_event_types(desk.settings, desk.journal)
+    return ingest(desk.layout, settings, desk.definitions.sources, desk.started, desk.progress)
