@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from contracts.value_types import KeyType, type_of
+from serving.facts import Facts
 from serving.run_side import Owner, RunSide, Values
 from store.journal import StoredWrite
 from store.pack.logs import Interaction, Rated
@@ -93,6 +95,10 @@ class Changes:
     def __init__(self, run: RunSide, met: Callable[[str, str, str], None] = lambda *_: None) -> None:
         self.run = run
         self.items, self.profiles = Register(), Register()
+        self.item_facts: dict[str, Facts] = {}
+        self.profile_facts: dict[str, Facts] = {}
+        self.profile_keys: dict[str, KeyType] = {}
+        self.event_keys: dict[tuple[str, str], str] = {}
         self.customers: dict[str, str] = {}
         self.interactions: dict[str, list[Interaction]] = {}
         self.ratings: dict[str, dict[str, Rated | None]] = {}
@@ -152,12 +158,24 @@ class Changes:
 
     def _item(self, write: StoredWrite, body: Body) -> None:
         self.items.apply(body["item_id"], write.op, body.get("properties") or {})
+        self.item_facts.setdefault(body["item_id"], Facts()).wrote(write, body)
 
     def _profile(self, write: StoredWrite, body: Body) -> None:
         key = self._customer(body.get("customer_id") or write.entity_key)
         if write.op == "erase":
             self._erase(key, body.get("sessions") or ())
         self.profiles.apply(key, write.op, body.get("properties") or {})
+        self.profile_facts.setdefault(key, Facts()).wrote(write, body)
+        self._learn("profile_data", body.get("properties"))
+        self._learn("platform_info", body.get("platform_info"))
+
+    def _learn(self, parent: str, values: Mapping[str, Any] | None) -> None:
+        """Types of keys that had none: those of the first values."""
+        for name, value in (values or {}).items():
+            if name.lower() not in self.profile_keys:
+                kind = type_of(value)
+                if kind:
+                    self.profile_keys[name.lower()] = KeyType(name, parent, kind)
 
     def _item_property(self, _write: StoredWrite, body: Body) -> None:
         self.items.drop(body["property_name"].lower())
@@ -167,6 +185,12 @@ class Changes:
 
     def _event(self, write: StoredWrite, body: Body) -> None:
         key = self._customer(body.get("profile_id") or write.entity_key)
+        kind = str(body.get("event_type"))
+        at = _EPOCH + _at(write, body) * _MICROSECOND
+        self.profile_facts.setdefault(key, Facts()).happened(kind, at)
+        if body.get("typed"):
+            for name, value in (body.get("properties") or {}).items():
+                self.event_keys.setdefault((kind, name), type_of(value))
         if body.get("item_id") is not None:
             self._add(key, _interaction(write, body))
 
@@ -218,6 +242,7 @@ class Changes:
         for session_id in gone:
             del self.sessions[session_id]
         self.erased.add(key)
+        self.profile_facts.pop(key, None)
         self.interactions.pop(key, None)
         self.ratings.pop(key, None)
         self.wiped.add(key)

@@ -163,6 +163,11 @@ class Live:
         assert self._effective is not None
         return self._effective
 
+    @property
+    def seen_before_run(self) -> int:
+        """Number of the last write that the state before the first run has."""
+        return self._before.seq if self._before is not None else 0
+
     def open_now(self) -> None:
         """Map the current run and wait for it; used at start. A run that cannot be opened leaves the view empty."""
         pointer = self.journal.pointer()

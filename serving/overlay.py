@@ -118,8 +118,11 @@ class Overlay:
         base["profile_data"] = dict(sorted(
             self.changes.profiles.values(key, lambda: self.run.profile_values(row) if row >= 0 else {}).items()
         ))
-        if written.cleared:
-            base["platform_info"] = {}
+        facts = self.changes.profile_facts[key]
+        if facts.platform_info is not None:
+            base["platform_info"] = facts.platform_info
+        base["has_charged"] = facts.charged or (base["has_charged"] if facts.has_charged is None else facts.has_charged)
+        base["status"] = facts.status_over(base["status"])
         return orjson.dumps(base)
 
     def _follow_items(self, changed: list[str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from contracts.value_types import KeyType
 from scenarios.catalogue import Catalogue
 from scenarios.history import History
 from scenarios.spec import PropertyType
@@ -53,6 +54,26 @@ class RunSide(Protocol):
         ...
     def item_row(self, item_id: str) -> int: ...
     def item_values(self, row: int) -> Values: ...
+    def item_record(self, row: int) -> Values:
+        """An item as the run has it, its own fields too."""
+        ...
+    def profile_record(self, row: int) -> Values:
+        """A profile as the run has it: ids, state, both maps and dates."""
+        ...
+    def churn_record(self, row: int) -> Values:
+        """A profile's churn, empty without a score."""
+        ...
+    def customer_record(self, row: int) -> Values:
+        """What a run found out about a profile: RFM and tags of past segments; empty when there is none of it."""
+        ...
+    @property
+    def profile_keys(self) -> Mapping[str, KeyType]:
+        """Types of the keys of profiles, of either map, by name in lower case."""
+        ...
+    @property
+    def event_keys(self) -> Mapping[tuple[str, str], str]:
+        """Types of the properties of events, by event type and name."""
+        ...
     def profile_row(self, asked: str) -> int:
         """By profile_id or customer_id."""
         ...
@@ -137,6 +158,29 @@ class PackRun:
     def item_values(self, row: int) -> Values:
         return values_of_item(orjson.loads(self.pack.items[row]))
 
+    def item_record(self, row: int) -> Values:
+        found: Values = orjson.loads(self.pack.items[row])
+        return found
+
+    def profile_record(self, row: int) -> Values:
+        found: Values = orjson.loads(self.pack.profiles[row])
+        return found
+
+    def churn_record(self, row: int) -> Values:
+        found: Values = orjson.loads(self.pack.churn[row] or b"{}")
+        return found
+
+    def customer_record(self, row: int) -> Values:
+        return self.pack.customer(row)
+
+    @cached_property
+    def profile_keys(self) -> Mapping[str, KeyType]:
+        return self.pack.value_types.profiles
+
+    @cached_property
+    def event_keys(self) -> Mapping[tuple[str, str], str]:
+        return self.pack.value_types.events
+
     def profile_values(self, row: int) -> Values:
         return lowered(orjson.loads(self.pack.profiles[row])["profile_data"])
 
@@ -181,6 +225,8 @@ class NoRun:
     customers: Sequence[str] = ()
     item_types: Mapping[str, PropertyType] = {}
     profile_types: Mapping[str, PropertyType] = {}
+    profile_keys: Mapping[str, KeyType] = {}
+    event_keys: Mapping[tuple[str, str], str] = {}
     pairs = 0
 
     def item_row(self, _item_id: str) -> int:
@@ -191,6 +237,7 @@ class NoRun:
     def _none(self, row: int) -> Any:
         raise IndexError(row)
 
+    item_record = profile_record = churn_record = customer_record = _none
     item_values = profile_values = customer_id = implicit = interactions = interaction_count = _none
     rated_count = ratings = session_interactions = session_owner = history = _none
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from serving.background import Background
 from serving.commit import GroupCommit, Within
 from serving.effective import Effective
 from serving.live import View
 from serving.octy.errors import unauthorized
+from serving.octy.orders import Orders
+from serving.octy.types import EventKeys
 from serving.workshop import Workshop, opened
-from store.journal import Accepted, Write
+from store.journal import Accepted, Write, documents
 from store.journal.keys import account_of
 from store.layout import Layout, name_fault
+
+EVENT_TYPE = "event_type"
 
 
 class Account:
@@ -29,6 +35,9 @@ class Account:
         self.live = workshop.live
         self.clock = clock
         self.turn = asyncio.Lock()
+        self.event_keys = EventKeys()
+        self.orders = Orders()
+        self._types: tuple[int, dict[str, dict[str, Any]]] = (-1, {})
 
     @property
     def view(self) -> View | None:
@@ -38,6 +47,23 @@ class Account:
     def state(self) -> Effective:
         """Run and journal as of now; has every committed write."""
         return self.live.effective()
+
+    def seq(self) -> int:
+        """Number of the last write that the state has."""
+        self.state()
+        view = self.view
+        return view.overlay.seq if view is not None else self.live.seen_before_run
+
+    def event_types(self) -> dict[str, dict[str, Any]]:
+        """Documents of the custom event types by name, as of now; read again when a document changed."""
+        self.live.view()
+        revision = self.live.documents.revision
+        if self._types[0] != revision or revision < 0:
+            with self.journal.reading() as connection:
+                now = documents.revision(connection)
+                found = {one.name: json.loads(one.body) for one in documents.listed(connection, EVENT_TYPE)}
+            self._types = now, found
+        return self._types[1]
 
     async def submit(self, writes: Sequence[Write], within: Within | None = None) -> list[Accepted]:
         """Store writes in one transaction, with what ``within`` does; returns when they are on disk."""

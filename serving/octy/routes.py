@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from serving.octy import account, admin, algorithms, segments, templates
+from serving.octy import (
+    account,
+    admin,
+    algorithms,
+    churn_report,
+    event_types,
+    events,
+    items,
+    profiles,
+    segments,
+    templates,
+)
 from serving.octy.router import Route
 
-ROUTES: tuple[Route, ...] = (*account.ROUTES, *algorithms.ROUTES, *admin.ROUTES, *segments.ROUTES, *templates.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *account.ROUTES, *algorithms.ROUTES, *admin.ROUTES, *profiles.ROUTES, *items.ROUTES, *event_types.ROUTES,
+    *events.ROUTES, *segments.ROUTES, *churn_report.ROUTES, *templates.ROUTES,
+)

@@ -22,6 +22,7 @@ from store.pack.blobs import Blob
 from store.pack.ids import IdIndex
 from store.pack.logs import Logs
 from store.pack.rows import RowIndex, Rows
+from store.pack.value_types import ValueTypes, read_value_types
 
 VERSION = 4
 
@@ -152,6 +153,11 @@ class ServingPack:
         found: list[int] = self._seen_items[start:end].tolist()
         return found
 
+
+    @cached_property
+    def value_types(self) -> ValueTypes:
+        """Types of the keys of profiles and events."""
+        return read_value_types(self._folder)
 
     @cached_property
     def property_types(self) -> dict[str, PropertyType]:

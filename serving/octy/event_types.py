@@ -1,0 +1,121 @@
+"""Event types (9): documents of the account, beside the system's own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from serving.octy import documents
+from serving.octy.call import Call
+from serving.octy.envelope import Answer, some
+from serving.octy.errors import misfit
+from serving.octy.formats import id_fault, minted, objects, rfc1123, text, texts
+from serving.octy.paging import MOST_IDS, asked_ids, listed, paged
+from serving.octy.router import Route
+from store.journal import documents as stored
+
+BELOW = "/v1/retention/events/types"
+PREFIX = "custom_event_type_"
+KIND, SEGMENT = documents.EVENT_TYPE, "segment"
+# Properties that every event of a system type must have.
+SYSTEM: dict[str, tuple[str, ...]] = {
+    "charged": ("payment_method", "item_id"), "churned": (), "complaint": ("channel",),
+}
+
+
+async def get(call: Call) -> Answer:
+    """Custom types by id, or a page of all."""
+    ids = asked_ids(call)
+    found = sorted(call.account.event_types().values(), key=lambda one: (one["created_at"], one["event_type_id"]))
+    if ids is None:
+        return paged(call, "event_types", found, _shown)
+    by_id = {one["event_type_id"]: one for one in found}
+    return listed("event_types", [_shown(by_id[one]) for one in ids if one in by_id])
+
+
+async def create(call: Call) -> Answer:
+    """Define types; one whose name is taken is named in the answer."""
+    given = [_checked(one, f"event_types[{at}]") for at, one in enumerate(objects(call.body, "event_types"))]
+    account = call.account
+
+    def work(connection: Connection) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        known = set(documents.bodies(connection, KIND))
+        made, failed = [], []
+        for one in given:
+            name = one["event_type"]
+            if name in SYSTEM or name in known:
+                told = "is a system event type" if name in SYSTEM else "is taken already"
+                failed.append({"event_type": name, "error_message": f"{name} {told}"})
+                continue
+            known.add(name)
+            body = {**one, "event_type_id": minted(PREFIX), "created_at": account.journal.clock().isoformat()}
+            documents.put(connection, account, KIND, name, body, call.who)
+            made.append({field: body[field] for field in ("event_type_id", "event_type", "event_properties")})
+        return made, failed
+
+    made, failed = await documents.within(account, work)
+    return some(201, "event_types", made, "failed_to_create", failed)
+
+
+async def delete(call: Call) -> Answer:
+    """Take types away that no segment uses; their events stay."""
+    ids = _ids(call.body.get("event_type_ids"))
+    account = call.account
+
+    def work(connection: Connection) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+        names = {body["event_type_id"]: name for name, body in documents.bodies(connection, KIND).items()}
+        used = {
+            str(element.get("event_type")) for body in documents.bodies(connection, SEGMENT).values()
+            for element in body.get("event_sequence") or ()
+        }
+        gone, failed = [], []
+        for one in ids:
+            fault = _kept(one, names, used)
+            if fault:
+                failed.append({"event_type_id": one, "error_message": fault})
+                continue
+            stored.delete(connection, KIND, names[one], call.who, account.journal.clock())
+            gone.append({"event_type_id": one})
+        return gone, failed
+
+    gone, failed = await documents.within(account, work)
+    return some(200, "deleted_event_types", gone, "failed_to_delete", failed)
+
+
+def _kept(event_type_id: str, names: dict[str, str], used: set[str]) -> str:
+    """Why a type is not deleted, or nothing."""
+    if event_type_id in SYSTEM:
+        return "is a system event type"
+    if event_type_id not in names:
+        return "there is no such event type"
+    return "a segment uses this event type" if names[event_type_id] in used else ""
+
+
+def _ids(given: Any) -> list[str]:
+    found = list(dict.fromkeys(texts(given, "event_type_ids")))
+    if not found or len(found) > MOST_IDS:
+        raise misfit("event_type_ids", f"must hold 1 to {MOST_IDS} ids")
+    return found
+
+
+def _checked(given: dict[str, Any], where: str) -> dict[str, Any]:
+    name = text(given.get("event_type"), f"{where}.event_type")
+    fault = id_fault(name, space=False)
+    if fault:
+        raise misfit(f"{where}.event_type", fault)
+    names = given.get("event_properties")
+    properties = [] if names is None else texts(names, f"{where}.event_properties")
+    return {"event_type": name, "event_properties": list(dict.fromkeys(properties))}
+
+
+def _shown(one: dict[str, Any]) -> dict[str, Any]:
+    return {**one, "created_at": rfc1123(datetime.fromisoformat(one["created_at"]))}
+
+
+ROUTES = (
+    Route("GET", BELOW, get, "Custom event types"),
+    Route("POST", f"{BELOW}/create", create, "Create event types"),
+    Route("POST", f"{BELOW}/delete", delete, "Delete event types"),
+)
