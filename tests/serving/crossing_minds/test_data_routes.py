@@ -120,6 +120,7 @@ def test_pages_of_items_concatenate_and_obey_filters(api: httpx.Client) -> None:
             if not cursor:
                 return rows
 
+    good(api.delete("items/i-0000003/"))
     more = [{"item_id": "i-0000001x", "price": 9.5}, {"item_id": "zz", "price": 2}]
     good(api.put("items-bulk/", json={"items": more}))
     whole = pages(500)
