@@ -80,8 +80,10 @@ def full_run(folder, shift=0):
     }
     run.values(
         "training_jobs",
-        f"('churn', 'hazard', 'Completed', '{folder.name}', '', '{json.dumps(details)}')",
-        "('rec', 'blend', 'Failed', 'r-0', 'the new model is worse', '{}')",
+        f"('training_job_1', 'churn-prediction', 'hazard', 'Completed', '{folder.name}', 'training_job_1', "
+        f"{MOMENT}, '', NULL, '{{}}', '{{}}', '[]', '{{}}', '{{}}', '{json.dumps(details)}')",
+        f"('training_job_2', 'recommendations', 'blend', 'Failed', 'r-0', 'training_job_0', {MOMENT}, "
+        "'the new model is worse', NULL, '{}', '{}', '[]', '{}', '{}', '{}')",
     )
     run.values(
         "scenario_tables",
