@@ -11,6 +11,7 @@ from serving.octy import (
     events,
     items,
     profiles,
+    recommendations,
     segments,
     templates,
 )
@@ -18,5 +19,5 @@ from serving.octy.router import Route
 
 ROUTES: tuple[Route, ...] = (
     *account.ROUTES, *algorithms.ROUTES, *admin.ROUTES, *profiles.ROUTES, *items.ROUTES, *event_types.ROUTES,
-    *events.ROUTES, *segments.ROUTES, *churn_report.ROUTES, *templates.ROUTES,
+    *events.ROUTES, *segments.ROUTES, *recommendations.ROUTES, *churn_report.ROUTES, *templates.ROUTES,
 )

@@ -1,0 +1,121 @@
+"""Recommendations (12): the run's candidates, looked at again with what was configured and written since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from serving import records
+from serving.effective import Effective
+from serving.live import View
+from serving.octy import documents, published
+from serving.octy.call import Call
+from serving.octy.envelope import Answer, success
+from serving.octy.errors import bad_request, misfit
+from serving.octy.formats import rfc1123
+from serving.octy.router import Route
+
+MOST_PROFILES = 100
+LISTED = 10
+CHARGED = "charged"
+UNTRAINED = "profile not in the last training set"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What lists go by: the stop list and flag in force now, the features that the model was trained with."""
+
+    stopped: frozenset[str]
+    interacted: bool
+    features: tuple[str, ...]
+
+
+async def create(call: Call) -> Answer:
+    """A list for each profile asked for, in the order asked; one profile's fault is its own."""
+    asked = _asked(call.body)
+    account = call.account
+    job = await published.served(account, published.RECOMMENDATIONS)
+    view = account.view
+    if job is None or view is None:
+        raise bad_request("no recommendations training job has completed")
+    now = (await documents.read(account, documents.ALGORITHM)).get("rec", {})
+    trained = job.configuration or now
+    terms = Terms(
+        frozenset(now.get("item_id_stop_list", ())), bool(now.get("recommend_interacted_items", False)),
+        tuple(trained.get("profile_features", ())),
+    )
+    state = account.state()
+    return success({
+        "recommendations": [_entry(view, state, terms, one) for one in asked],
+        "model_meta_data": {
+            "training_job_id": job.training_job_id, "model_accuracy_score": _accuracy(job.metrics),
+            "recommender_event_type": CHARGED, "model_created_at": rfc1123(job.at),
+        },
+    }, count=len(asked))
+
+
+def _asked(body: Mapping[str, Any]) -> list[str]:
+    given = body.get("profile_ids")
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise misfit("profile_ids", "must be a list of strings")
+    if not 1 <= len(given) <= MOST_PROFILES:
+        raise misfit("profile_ids", f"must hold 1 to {MOST_PROFILES} ids")
+    return given
+
+
+def _entry(view: View, state: Effective, terms: Terms, asked: str) -> dict[str, Any]:
+    found, error = _listed(view, state, terms, asked)
+    return {"profile_id": asked, "recommendations": found, "error": error}
+
+
+def _listed(view: View, state: Effective, terms: Terms, asked: str) -> tuple[list[dict[str, Any]], str | None]:
+    """A profile's list, or why there is none."""
+    if records.profile(state, asked) is None:
+        return [], "unknown profile"
+    row = state.profile_row(state.key(asked))
+    if row < 0:
+        return [], UNTRAINED
+    of_run = state.run.profile_record(row)
+    missing = [name for name in terms.features if _missing(of_run, name)]
+    if missing:
+        return [], f"{UNTRAINED}: {', '.join(missing)} missing"
+    if of_run.get("status") != "active":
+        return [], UNTRAINED
+    found = _candidates(view, state, terms, asked, row)
+    return found, None if found else "not enough items"
+
+
+def _candidates(view: View, state: Effective, terms: Terms, asked: str, row: int) -> list[dict[str, Any]]:
+    pack = view.pack
+    met = set() if terms.interacted else {
+        one.item_id for one in state.interactions(asked) if one.event_type == CHARGED
+    }
+    scores = np.asarray(pack.lists.scores[row], np.float64).tolist()
+    found = []
+    for item_row, score in zip(pack.lists.row(row), scores, strict=False):
+        if item_row < 0 or not pack.eligible[item_row] or item_row in view.overlay.gone:
+            continue
+        item_id = state.run.items[item_row]
+        if item_id in terms.stopped or item_id in met or not np.isfinite(score):
+            continue
+        record = records.item(state, item_id)
+        if record is not None and record.status == "active":
+            found.append({"item_id": item_id, "score": score})
+    return sorted(found, key=lambda one: (-one["score"], one["item_id"]))[:LISTED]
+
+
+def _missing(of_run: Mapping[str, Any], name: str) -> bool:
+    """A key without a value in either map; clients send the text ``null`` for blanks."""
+    maps = (of_run.get("profile_data") or {}, of_run.get("platform_info") or {})
+    return all(values.get(name) in (None, "", "null") for values in maps)
+
+
+def _accuracy(metrics: Mapping[str, Any]) -> float:
+    found = metrics.get("auc", metrics.get("model_accuracy"))
+    return float(found) if isinstance(found, int | float) else 0.0
+
+
+ROUTES = (Route("POST", "/v1/retention/recommendations", create, "Items for profiles"),)
