@@ -7,6 +7,7 @@ Schemas: ``main`` is the current run; ``history`` is every kept run (columns ``r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 import duckdb
@@ -14,6 +15,7 @@ import duckdb
 from contracts.published import TABLES, Manifest, Table
 from store import disk
 from store.faults import storage_border
+from store.journal.outbox import Delivery
 from store.layout import Layout
 from transforms.quoting import text_literal
 
@@ -69,8 +71,25 @@ CHANGES: dict[str, tuple[str, str]] = {
 _CHANGE_OF = {"churn_changes": "churn", "recommendation_changes": "recommendation_lists", "item_changes": "items"}
 
 
-def refresh(layout: Layout, current: str, kept: Sequence[Manifest]) -> None:
-    """Write the views for the kept runs, ``current`` among them, and swap the file in.
+DELIVERIES = (
+    ("delivery_id", "VARCHAR", "id of the notification, the same on every attempt"),
+    ("subject", "VARCHAR", "what it tells"),
+    ("message", "JSON", "what is sent"),
+    ("created_at", "TIMESTAMP", "when the fact occurred (UTC)"),
+    ("status", "VARCHAR", "pending, delivered, dead, skipped or refused"),
+    ("host", "VARCHAR", "host of the last attempt"),
+    ("attempts", "INTEGER", "attempts so far"),
+    ("next_at", "TIMESTAMP", "when it is tried again (UTC)"),
+    ("finished_at", "TIMESTAMP", "when it was delivered or given up (UTC)"),
+    ("attempt_log", "JSON", "each attempt: attempt, at, http_status, error, answer (its first 4 KiB)"),
+)
+"""Columns of ``webhook_deliveries``, a table of what the journal knew when the views were written."""
+DELIVERIES_KEPT = 10_000
+
+
+def refresh(layout: Layout, current: str, kept: Sequence[Manifest], deliveries: Sequence[Delivery] = ()) -> None:
+    """Write the views for the kept runs, ``current`` among them, and swap the file in. ``deliveries`` become table
+    ``webhook_deliveries``.
 
     Raises ``StorageError``; the old file then stays.
     """
@@ -82,6 +101,7 @@ def refresh(layout: Layout, current: str, kept: Sequence[Manifest]) -> None:
         with duckdb.connect(str(fresh)) as con:
             con.begin()
             _create(con, layout, by_id[current], kept)
+            _deliveries(con, deliveries)
             con.commit()
             con.execute("CHECKPOINT")
         disk.sync_file(fresh)
@@ -158,6 +178,31 @@ def _runs(con: duckdb.DuckDBPyConnection, current: Manifest, kept: Sequence[Mani
     ]
     _view(con, "main", "runs", "one kept run", f"SELECT * FROM (VALUES {', '.join(rows)}) AS "
           "kept(run_id, as_of, created_at, current, journal_seq, code_version)")
+
+
+def _deliveries(con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> None:
+    name = "main.webhook_deliveries"
+    con.execute(f"CREATE TABLE {name} ({', '.join(f'{column} {kind}' for column, kind, _ in DELIVERIES)})")
+    con.execute(f"COMMENT ON TABLE {name} IS 'grain: one notification, as of the last publish'")
+    for column, _, doc in DELIVERIES:
+        _comment(con, f"{name}.{column}", "COLUMN", doc)
+    if not deliveries:
+        return
+    fields = ("attempt", "at", "http_status", "error", "answer")
+    rows = [
+        {
+            "delivery_id": one.delivery_id, "subject": one.subject, "message": one.message,
+            "created_at": one.created_at, "status": one.status, "host": one.host, "attempts": one.attempts,
+            "next_at": one.next_at, "finished_at": one.finished_at,
+            "attempt_log": json.dumps([dict(zip(fields, tried, strict=True)) for tried in one.tries], default=str),
+        }
+        for one in deliveries
+    ]
+    shape = json.dumps([{column: kind.replace("JSON", "VARCHAR") for column, kind, _ in DELIVERIES}])
+    con.execute(
+        f"INSERT INTO {name} SELECT * FROM (SELECT unnest(from_json($rows, $shape), recursive := true))",
+        {"rows": json.dumps(rows, default=str), "shape": shape},
+    )
 
 
 def _before(current: Manifest, kept: Sequence[Manifest]) -> str:
