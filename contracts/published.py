@@ -294,6 +294,8 @@ TABLES: tuple[Table, ...] = (
         ("value", "VARCHAR", "the value that both carried"),
         ("merged_at", "TIMESTAMP", "cut-off of the run that merged it (UTC)"),
         ("merged_by", "VARCHAR", "that run"),
+        ("place", "INTEGER", "rank of the child in its group, from 2"),
+        ("parent_updated_at", "TIMESTAMP", "time of the parent's values then; a later write replaces the union (UTC)"),
     ),
     _table(
         "evaluation",

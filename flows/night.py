@@ -12,27 +12,31 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import duckdb
+
+from contracts.account import Account
 from contracts.errors import StorageError
 from flows.desk import Desk
 from flows.stages import cutoff, publish
 from flows.stages.account_documents import take_documents, with_event_types
 from flows.stages.build import build
 from flows.stages.check import check
-from flows.stages.churn import train_churn
+from flows.stages.churn import ChurnOutcome, train_churn
 from flows.stages.customers import describe_customers
 from flows.stages.cutoff import Cut
-from flows.stages.documents import registered_types
+from flows.stages.documents import registered_types, value_types
 from flows.stages.drain import DrainReport, drain
 from flows.stages.drained import declared_properties
 from flows.stages.experiments import judge
 from flows.stages.ingest import IngestReport, ingest
-from flows.stages.jobs import Records, records
+from flows.stages.job_log import JobLog, close_failed, close_interrupted
+from flows.stages.jobs import Records, exclusions, records
 from flows.stages.live_segments import follow_files
 from flows.stages.materialize import materialize
 from flows.stages.notify import deliver
 from flows.stages.precompute import precompute
 from flows.stages.publish import PreviousRun
-from flows.stages.recommend import train
+from flows.stages.recommend import RecommendOutcome, train
 from flows.stages.scenario_evaluation import evaluate_scenarios
 from flows.stages.scenario_files import apply_files
 from flows.stages.stage import stage_run
@@ -40,8 +44,11 @@ from flows.stages.steering import not_started, steer
 from flows.stopwatch import Lap, Stopwatch
 from store import inbox, runs
 from store.faults import storage_border
+from store.journal import live_tags
 from store.pack.build import build_pack
+from store.pack.value_types import write_value_types
 from store.workbench import open_workbench
+from transforms.customer_features import features_of
 
 T = TypeVar("T")
 
@@ -151,8 +158,14 @@ def run_night(desk: Desk, order: Order, step: Step) -> Outcome:
         served = desk.journal.pointer()
         if not runs.complete(desk.layout, outcome.run_id) and (served is None or served.run_id != outcome.run_id):
             desk.journal.record_run(outcome.run_id, "building", as_of=cut.as_of, watermark=cut.identity.journal_seq)
+        log = JobLog(
+            desk.journal, outcome.run_id, cut.as_of, cut.documents.account, order.serve,
+            desk.settings.webhooks.training_body,
+        )
+        publishing = False
         try:
-            make(desk, cut, previous, outcome, watch, step)
+            make(desk, cut, previous, outcome, watch, step, log)
+            publishing = True
             lease.check()
             with watch.lap("publish"):
                 step(
@@ -161,7 +174,7 @@ def run_night(desk: Desk, order: Order, step: Step) -> Outcome:
                     retries=2,
                 )
         except BaseException as error:
-            note_failure(desk, outcome.run_id, error)
+            note_failure(desk, outcome.run_id, error, publishing=publishing)
             raise
         with watch.lap("views"):
             step("views", lambda: publish.refresh(desk), retries=2)
@@ -170,17 +183,18 @@ def run_night(desk: Desk, order: Order, step: Step) -> Outcome:
     return outcome
 
 
-def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, watch: Stopwatch, step: Step) -> None:
+def make(
+    desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, watch: Stopwatch, step: Step, log: JobLog
+) -> None:
     """Build, check, train, precompute, materialize and stage one run."""
     for fault in cut.documents.unreadable:
         desk.progress.step("scenarios", 0, 0, f"left out: {fault}")
-    account = cut.documents.account
-    settings, progress, as_of = steer(desk.settings, account), desk.progress, cut.as_of
+    settings, progress, as_of = steer(desk.settings, cut.documents.account), desk.progress, cut.as_of
     target = runs.stage(desk.layout, outcome.run_id)
     with open_workbench(desk.layout, settings, outcome.run_id) as con:
         with watch.lap("build") as lap:
-            outcome.tables = step("build", lambda: build(con, as_of, settings))
-            publish.insert_rows(con, "profile_merges", [])
+            key, folder = cut.documents.account.authenticated_id_key, previous.folder if previous else None
+            outcome.tables = step("build", lambda: build(con, as_of, settings, key, outcome.run_id, folder))
             lap.rows = sum(outcome.tables.values())
         with watch.lap("check") as lap:
             checked = step(
@@ -191,45 +205,17 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
                     settings,
                     desk.definitions.features,
                     as_of,
-                    previous.folder if previous else None,
+                    folder,
                     progress,
                 ),
             )
             lap.rows = outcome.tables["profile_features"]
-        with watch.lap("customers") as lap:
-            folder = previous.folder if previous else None
-            customers = step("customers", lambda: describe_customers(con, as_of, settings, account, folder))
-            lap.rows = outcome.tables["profiles"]
-        with watch.lap("train recommenders") as lap:
-            named = cut.documents.algorithms
-            recommended = step(
-                "train recommenders",
-                lambda: train(
-                    con, target, settings, as_of, previous, progress, named, cut.documents.of_items,
-                    skip=not_started(account, "rec"), accuracy=account.configured,
-                ),
-            )
-            lap.rows = outcome.tables["events"]
-        with watch.lap("train churn") as lap:
-            churn = step(
-                "train churn",
-                lambda: train_churn(
-                    con, target, settings, as_of, previous, progress, skip=not_started(account, "churn")
-                ),
-            )
-            lap.rows = outcome.tables["profiles"]
-        with watch.lap("precompute") as lap:
-            step("precompute", lambda: precompute(con, target, recommended, settings, progress, named))
-            lap.rows = outcome.tables["profiles"]
-        with watch.lap("experiments") as lap:
-            lap.rows = step("experiments", lambda: judge(con, settings.experiments, as_of, cut.documents.graph))
-        outcome.jobs = [*recommended.jobs, *churn.jobs, *customers]
-        outcome.records = records(outcome.jobs, outcome.run_id, as_of, account, previous)
-        outcome.evaluation = [*recommended.evaluation, *churn.evaluation]
+        recommended, churn = learn(desk, con, target, cut, previous, outcome, watch, step, log)
         with watch.lap("export") as lap:
             tables, months = step("export", lambda: publish.export(con, target, outcome, churn, previous, progress))
             lap.rows = sum(table.rows for table in tables)
         types = cut.documents.declared_types(desk.definitions.value_types("items"), registered_types(con))
+        write_value_types(target / "pack", value_types(con))
     with watch.lap("pack") as lap:
         spill = desk.layout.scratch / f"{outcome.run_id}.pack"
         step("pack", lambda: build_pack(target, settings, spill, progress, types))
@@ -248,6 +234,61 @@ def make(desk: Desk, cut: Cut, previous: PreviousRun | None, outcome: Outcome, w
     tables += [*made.tables, judged]
     with watch.lap("stage"):
         step("stage", lambda: stage_run(desk, target, cut, outcome, tables, months, checked, previous, made))
+
+
+def learn(
+    desk: Desk, con: duckdb.DuckDBPyConnection, target: Path, cut: Cut, previous: PreviousRun | None, outcome: Outcome,
+    watch: Stopwatch, step: Step, log: JobLog,
+) -> tuple[RecommendOutcome, ChurnOutcome]:
+    """Describe the customers, train, precompute, and record what became of each training."""
+    account = cut.documents.account
+    settings, progress, as_of = steer(desk.settings, account), desk.progress, cut.as_of
+    with watch.lap("customers") as lap:
+        log.start("rfm")
+        folder = previous.folder if previous else None
+        live = live_changes(desk, account)
+        customers = step("customers", lambda: describe_customers(con, as_of, settings, account, folder, live))
+        lap.rows = outcome.tables["profiles"]
+    with watch.lap("train recommenders") as lap:
+        log.start("rec")
+        named = cut.documents.algorithms
+        recommended = step(
+            "train recommenders",
+            lambda: train(
+                con, target, settings, as_of, previous, progress, named, cut.documents.of_items,
+                skip=not_started(account, "rec"), accuracy=account.configured,
+            ),
+        )
+        lap.rows = outcome.tables["events"]
+    with watch.lap("train churn") as lap:
+        log.start("churn")
+        churn = step(
+            "train churn",
+            lambda: train_churn(
+                con, target, settings, as_of, previous, progress, skip=not_started(account, "churn"),
+                customers=features_of(account, settings.rfm),
+            ),
+        )
+        lap.rows = outcome.tables["profiles"]
+    with watch.lap("precompute") as lap:
+        step("precompute", lambda: precompute(con, target, recommended, settings, progress, named))
+        lap.rows = outcome.tables["profiles"]
+    with watch.lap("experiments") as lap:
+        lap.rows = step("experiments", lambda: judge(con, settings.experiments, as_of, cut.documents.graph))
+    outcome.jobs = [*recommended.jobs, *churn.jobs, *customers]
+    left_out = {"rec": exclusions(con, "recommender_exclusions"), "churn": exclusions(con, churn.exclusions)}
+    outcome.records = records(outcome.jobs, outcome.run_id, as_of, account, previous, left_out)
+    log.settle(outcome.records)
+    outcome.evaluation = [*recommended.evaluation, *churn.evaluation]
+    return recommended, churn
+
+
+def live_changes(desk: Desk, account: Account) -> list[tuple[str, str, str, datetime]]:
+    """When tags of live segments came and went, in their order; none for an account without segments."""
+    if not account.segments:
+        return []
+    with desk.journal.reading() as connection:
+        return [(segment, profile, change, at) for segment, profile, change, at in live_tags.changes(connection)]
 
 
 def bordered(step: Step, folder: Path) -> Step:
@@ -271,6 +312,7 @@ def recover(desk: Desk) -> None:
     Called with the lease held, so nothing here belongs to anyone alive.
     """
     runs.clear_leftovers(desk.layout)
+    close_interrupted(desk)
     pointer = desk.journal.pointer()
     served = pointer.run_id if pointer else None
     for record in desk.journal.runs():
@@ -285,13 +327,14 @@ def recover(desk: Desk) -> None:
     publish.renew_views(desk)
 
 
-def note_failure(desk: Desk, run_id: str, error: BaseException) -> None:
+def note_failure(desk: Desk, run_id: str, error: BaseException, *, publishing: bool = False) -> None:
     """Record why a run failed, if it was still being built: one that is kept or served did not fail by what came later.
 
     When even that cannot be written (a full disk), the first error is the one to see, and the next night records it as
     interrupted.
     """
     try:
+        close_failed(desk, run_id, error, publishing=publishing)
         if any(record.run_id == run_id and record.status == "building" for record in desk.journal.runs()):
             desk.journal.record_run(run_id, "failed", message=f"{type(error).__name__}: {error}"[:2000])
     except StorageError as second:

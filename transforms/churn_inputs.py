@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Churn
+from transforms.customer_features import CustomerFeatures, create_customer_features
 from transforms.feature_keys import value_of
 from transforms.quoting import identifier, text_literal
 from transforms.retention import count, create_profile_features
@@ -41,6 +42,7 @@ class Inputs:
 
     event_types: tuple[str, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    customers: CustomerFeatures | None = None
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -49,12 +51,14 @@ class Inputs:
             BUILT_IN
             + _count_names(self.event_types)
             + tuple(one.name for one in self.attributes if one.kind != "string")
+            + (("rfm_score", *self.customers.flags) if self.customers else ())
         )
 
     @property
     def booleans(self) -> tuple[str, ...]:
         """Names of the numbers that are 0 for false and 1 for true."""
-        return ("has_charged", *(one.name for one in self.attributes if one.kind == "boolean"))
+        flags = self.customers.flags if self.customers else ()
+        return ("has_charged", *(one.name for one in self.attributes if one.kind == "boolean"), *flags)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -66,17 +70,24 @@ class Inputs:
         return {
             "event_types": list(self.event_types),
             "attributes": [[one.key, one.name, one.kind] for one in self.attributes],
+            "customers": self.customers.card() if self.customers else None,
         }
 
     @staticmethod
     def restore(card: dict[str, Any]) -> Inputs:
         """The inputs that ``card`` describes."""
-        return Inputs(tuple(card["event_types"]), tuple(Attribute(*one) for one in card["attributes"]))
+        customers = card.get("customers")
+        return Inputs(
+            tuple(card["event_types"]), tuple(Attribute(*one) for one in card["attributes"]),
+            CustomerFeatures.restore(customers) if customers else None,
+        )
 
 
-def find_inputs(con: duckdb.DuckDBPyConnection, churn: Churn) -> Inputs:
+def find_inputs(
+    con: duckdb.DuckDBPyConnection, churn: Churn, customers: CustomerFeatures | None = None
+) -> Inputs:
     """Inputs for a new model: the 20 most frequent event types (unless there is only the activity), and configured
-    features.
+    features; for an account also ``customers``.
     """
     found = con.execute(
         "SELECT event_type FROM events GROUP BY event_type ORDER BY count(*) DESC, event_type"
@@ -87,14 +98,14 @@ def find_inputs(con: duckdb.DuckDBPyConnection, churn: Churn) -> Inputs:
             "SELECT key, min(type) FROM warehouse.property_types WHERE entity = 'profiles' GROUP BY key ORDER BY key"
         ).fetchall()
     )
-    taken = [*BUILT_IN, *_count_names(types)]
+    taken = [*BUILT_IN, *_count_names(types), *(("rfm_score", *customers.flags) if customers else ())]
     attributes = []
     for key in dict.fromkeys(churn.profile_features):
         kind: Kind = typed[key] if typed.get(key) in {"number", "boolean"} else "string"
         free = key.lower() not in {name.lower() for name in taken}
         taken.append(_unlike(taken, key if free else f"profile.{key}"))
         attributes.append(Attribute(key, taken[-1], kind))
-    return Inputs(types if len(types) > 1 else (), tuple(attributes))
+    return Inputs(types if len(types) > 1 else (), tuple(attributes), customers)
 
 
 def _count_names(event_types: Sequence[str]) -> tuple[str, ...]:
@@ -153,10 +164,15 @@ def create_inputs(
         *(f"coalesce(c.{column}, 0) AS {column}" for column in columns),
         *(f"a.{identifier(one.name)}" for one in inputs.attributes),
     ]
+    joined = ""
+    if inputs.customers is not None:
+        create_customer_features(con, cut, inputs.customers)
+        names += [f"s.{identifier(name)}" for name in ("rfm_score", *inputs.customers.flags)]
+        joined = "LEFT JOIN churn_customers AS s USING (profile_id) "
     built_in = [f"f.{identifier(name)}::DOUBLE AS {identifier(name)}" for name in BUILT_IN]
     con.execute(
         f"CREATE OR REPLACE TABLE churn_inputs AS SELECT {', '.join(['f.profile_id', *built_in, *names])} "
-        "FROM churn_features AS f JOIN churn_attributes AS a USING (profile_id) LEFT JOIN ("
+        f"FROM churn_features AS f JOIN churn_attributes AS a USING (profile_id) {joined}LEFT JOIN ("
         f"SELECT profile_id{counts} FROM {identifier(events)} WHERE created_at < $cut::TIMESTAMP GROUP BY profile_id"
         ") AS c USING (profile_id) ORDER BY f.profile_id",
         {"cut": cut},

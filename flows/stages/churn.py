@@ -22,6 +22,7 @@ from store.models import CARD, load_arrays, save_arrays
 from transforms import churn_inputs, churn_labels, churn_scores
 from transforms.churn_inputs import Inputs
 from transforms.churn_labels import Definition
+from transforms.customer_features import CustomerFeatures
 
 if TYPE_CHECKING:
     from flows.stages.publish import PreviousRun
@@ -76,17 +77,18 @@ def train_churn(
     progress: Progress,
     *,
     skip: str = "",
+    customers: CustomerFeatures | None = None,
 ) -> ChurnOutcome:
     """Train on the workbench ``con`` as of ``as_of``, save the model under ``target/models/churn``, create table
     ``churn``.
 
-    When there is not data enough, or ``skip`` says why nothing is to be trained, the previous run's model scores
-    instead. When a gate rejects the model, the previous run's scores and report are carried forward as they are.
-    Without a previous model the table stays empty. The job row says so.
+    ``customers``: what an account adds to the features. When there is not data enough, or ``skip`` says why nothing is
+    to be trained, the previous run's model scores instead. When a gate rejects the model, the previous run's scores and
+    report are carried forward as they are. Without a previous model the table stays empty. The job row says so.
     """
     steps = _Steps(progress)
     last = _load_previous(previous)
-    ground = survey(con, as_of, settings.churn)
+    ground = survey(con, as_of, settings.churn, customers)
     steps("survey")
     try:
         if skip:
@@ -130,11 +132,13 @@ def train_churn(
     )
 
 
-def survey(con: duckdb.DuckDBPyConnection, as_of: datetime, churn: Churn) -> Ground:
+def survey(
+    con: duckdb.DuckDBPyConnection, as_of: datetime, churn: Churn, customers: CustomerFeatures | None = None
+) -> Ground:
     """Definition, horizon and inputs as of ``as_of``; creates the tables of moments, exclusions and population."""
     explicit = churn_labels.create_moments(con, as_of, churn)
     defined = churn_labels.definition(explicit, churn)
-    inputs = churn_inputs.find_inputs(con, churn)
+    inputs = churn_inputs.find_inputs(con, churn, customers)
     churn_inputs.create_attributes(con, inputs)
     churn_labels.create_exclusions(con, as_of, churn, defined)
     events, span = churn_labels.activity(con, as_of, churn)

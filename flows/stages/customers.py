@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import duckdb
 from contracts.account import Account
 from contracts.settings import Settings
 from store.exports import open_table
+from transforms.customer_features import create_live_changes
 from transforms.retention import count
 from transforms.rfm import create_rfm
 from transforms.segments import create_segments
@@ -20,12 +22,14 @@ RFM = "rfm"
 
 
 def describe_customers(
-    con: duckdb.DuckDBPyConnection, as_of: datetime, settings: Settings, account: Account, previous: Path | None
+    con: duckdb.DuckDBPyConnection, as_of: datetime, settings: Settings, account: Account, previous: Path | None,
+    live: Sequence[tuple[str, str, str, datetime]] = (),
 ) -> list[dict[str, Any]]:
     """Create ``rfm``, ``segments``, ``segment_members`` and ``segment_deltas`` on the workbench; returns the job of RFM
     where the account uses jobs.
 
-    ``previous`` is the folder of the published run: who was in a segment then, and since when, is read there.
+    ``live``: tags of live segments that came and went, which models learn from, too. ``previous`` is the folder of the
+    published run: who was in a segment then, and since when, is read there.
     """
     scored = create_rfm(con, as_of, settings.rfm)
     before = None
@@ -37,6 +41,7 @@ def describe_customers(
     create_segments(con, as_of, account.segments, before)
     if not account.configured:
         return []
+    create_live_changes(con, live)
     customers = count(
         con,
         "SELECT count(DISTINCT profile_id) FROM events SEMI JOIN profiles USING (profile_id) "

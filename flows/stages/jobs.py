@@ -11,7 +11,11 @@ from contracts.account import JOB_NAMES, Account
 from store.journal import jobs
 
 if TYPE_CHECKING:
+    import duckdb
+
     from flows.stages.publish import PreviousRun
+
+_SAMPLE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +29,30 @@ class Records:
     serving: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
+def exclusions(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, Any]:
+    """Profiles that ``table`` (rows of ``training_exclusions``) names: total, by reason, and the first 20."""
+    total = con.execute(f"SELECT count(DISTINCT profile_id) FROM {table}").fetchone()
+    reasons = con.execute(f"SELECT reason, count(*) FROM {table} GROUP BY reason ORDER BY reason").fetchall()
+    first = con.execute(
+        f"SELECT profile_id, reason, coalesce(missing_keys, []) FROM {table} "
+        f"ORDER BY profile_id, reason LIMIT {_SAMPLE}"
+    ).fetchall()
+    return {
+        "total": int(total[0]) if total else 0,
+        "by_reason": {str(reason): int(number) for reason, number in reasons},
+        "sample": [dict(zip(("profile_id", "reason", "missing_keys"), row, strict=True)) for row in first],
+    }
+
+
 def records(
-    found: Iterable[Mapping[str, Any]], run_id: str, as_of: datetime, account: Account, previous: PreviousRun | None
+    found: Iterable[Mapping[str, Any]], run_id: str, as_of: datetime, account: Account, previous: PreviousRun | None,
+    excluded: Mapping[str, Mapping[str, Any]],
 ) -> Records:
-    """The records from the jobs of the stages.
+    """The records from the jobs of the stages; ``excluded`` has what ``exclusions`` says for ``rec`` and ``churn``.
 
     Where an account uses configurations, what did not start is a skip and no job; without any it is a job all the same.
     """
-    rows = [_record(one, run_id, as_of, account, previous) for one in found]
+    rows = [_record(one, run_id, as_of, account, previous, excluded.get(one["algorithm"], {})) for one in found]
     serving = {row["algorithm"]: row["serving"] for row in rows if row["serving"]}
     if not account.configured:
         return Records(rows, [], serving)
@@ -51,7 +71,8 @@ def body(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _record(
-    job: Mapping[str, Any], run_id: str, as_of: datetime, account: Account, previous: PreviousRun | None
+    job: Mapping[str, Any], run_id: str, as_of: datetime, account: Account, previous: PreviousRun | None,
+    excluded: Mapping[str, Any],
 ) -> dict[str, Any]:
     details = job["details"]
     name = JOB_NAMES[job["algorithm"]]
@@ -76,7 +97,7 @@ def _record(
         "row_counts": _counts(details.get("row_counts", {})),
         "metrics": metrics,
         "gates": _gates(details.get("gates", [])),
-        "excluded_profiles": details.get("excluded_profiles", {}),
+        "excluded_profiles": dict(excluded) or {"total": 0, "by_reason": {}, "sample": []},
         "configuration": {
             "algorithm": None if configured is None else _configuration(job["algorithm"], configured),
             "settings": details.get("settings", details.get("configuration", {})),

@@ -17,9 +17,10 @@ from contracts.account import JOB_NAMES
 from contracts.errors import StorageError, VerificationFailed
 from contracts.progress import Progress
 from contracts.published import TABLE_BY_NAME, TABLES, Identity, Manifest, PublishedTable
+from flows.stages.job_log import completed
 from store import analytics, runs
 from store.exports import export_events, export_table
-from store.journal import Lease, jobs, outbox
+from store.journal import Lease, jobs
 from store.pack.account import write_account
 
 if TYPE_CHECKING:
@@ -187,8 +188,12 @@ def promote(desk: Desk, run_id: str, lease: Lease, *, who: str, serve: bool = Tr
         manifest = runs.verify(desk.layout.run(run_id))
     pointer = desk.journal.pointer()
     if serve and (pointer is None or pointer.run_id != run_id):
-        desk.journal.promote(run_id, manifest.identity.journal_seq, who, lease=lease)
-    elif not serve and not any(record.run_id == run_id and record.status in COMPLETE for record in desk.journal.runs()):
+        done = (completed(desk, run_id),)
+        desk.journal.promote(run_id, manifest.identity.journal_seq, who, lease=lease, within=done)
+    elif serve:
+        with desk.journal.writing() as connection:
+            completed(desk, run_id)(connection)
+    elif not any(record.run_id == run_id and record.status in COMPLETE for record in desk.journal.runs()):
         desk.journal.record_run(run_id, "kept")
 
 
@@ -245,9 +250,7 @@ def refresh(desk: Desk) -> None:
             f"run {pointer.run_id}, which is served, cannot be read from disk",
             hint="nightloom rollback, or nightloom run --force",
         )
-    with desk.journal.reading() as connection:
-        deliveries = outbox.listed(connection, limit=analytics.DELIVERIES_KEPT)
-    analytics.refresh(desk.layout, pointer.run_id, shown, deliveries)
+    analytics.refresh(desk.layout, pointer.run_id, shown)
     for run_id in sorted(leaving):
         runs.remove(desk.layout, run_id)
         desk.journal.record_run(run_id, "pruned")
