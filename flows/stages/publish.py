@@ -20,7 +20,7 @@ from contracts.published import TABLE_BY_NAME, TABLES, Identity, Manifest, Publi
 from flows.stages.job_log import completed
 from store import analytics, runs
 from store.exports import export_events, export_table
-from store.journal import Lease, jobs
+from store.journal import Lease, jobs, outbox
 from store.pack.account import write_account
 
 if TYPE_CHECKING:
@@ -250,7 +250,9 @@ def refresh(desk: Desk) -> None:
             f"run {pointer.run_id}, which is served, cannot be read from disk",
             hint="nightloom rollback, or nightloom run --force",
         )
-    analytics.refresh(desk.layout, pointer.run_id, shown)
+    with desk.journal.reading() as connection:
+        deliveries = outbox.listed(connection, limit=analytics.DELIVERIES_KEPT)
+    analytics.refresh(desk.layout, pointer.run_id, shown, deliveries)
     for run_id in sorted(leaving):
         runs.remove(desk.layout, run_id)
         desk.journal.record_run(run_id, "pruned")
