@@ -224,9 +224,9 @@ def happened(body: Mapping[str, Any]) -> Happened:
 
 
 def _profile_of(body: Mapping[str, Any]) -> str:
-    """The profile's id: as stored where the write names both ids, else the one that a run would give."""
+    """The profile's id: as stored where the writer looked it up, else the one that a run would give."""
     asked = str(body["profile_id"])
-    if "customer_id" in body or _MINTED.fullmatch(asked):
+    if body.get("typed") or "customer_id" in body or _MINTED.fullmatch(asked):
         return asked
     return "profile_" + hashlib.sha256(f"{asked}\n0".encode()).hexdigest()[:32]
 

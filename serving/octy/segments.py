@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from serving.octy import documents
+from serving.effective import Effective
+from serving.octy import documents, published
 from serving.octy.call import Call
 from serving.octy.envelope import Answer, some, success
 from serving.octy.errors import OctyError, entry, misfit
@@ -26,9 +27,11 @@ async def create(call: Call) -> Answer:
     """Define one segment."""
     account = call.account
 
+    seen = _seen(account.state())
+
     def work(connection: Connection) -> dict[str, Any]:
         terms = account.settings.live_segments
-        return segment_documents.define(connection, call.body, terms, call.who, account.journal.clock())
+        return segment_documents.define(connection, call.body, terms, call.who, account.journal.clock(), seen)
 
     try:
         made = segment_documents.shown(await documents.within(account, work))
@@ -44,7 +47,8 @@ async def create(call: Call) -> Answer:
 async def get(call: Call) -> Answer:
     """Segments by id or name, or a page of all of them, with how many profiles each has."""
     wanted = asked_ids(call)
-    found, counts = await asyncio.to_thread(_read, call)
+    found, live = await asyncio.to_thread(_read, call)
+    counts = (await published.facts(call.account))["segment_counts"] | live
     if wanted is None:
         return paged(call, "segments", found, lambda one: _shown(one, counts))
     by_name = {one["segment_name"]: one for one in found}
@@ -71,6 +75,14 @@ async def delete(call: Call) -> Answer:
         200, "deleted_segments", [{"segment_id": one} for one in ids if one not in missing], "failed_to_delete",
         [{"segment_id": one, "error_message": "there is no such segment"} for one in ids if one in missing],
     )
+
+
+def _seen(state: Effective) -> dict[str, frozenset[str]]:
+    """Properties that stored events of a type have, beside those that the type requires."""
+    found: dict[str, set[str]] = {}
+    for event_type, name in (*state.run.event_keys, *state.changes.event_keys):
+        found.setdefault(event_type, set()).add(name)
+    return {event_type: frozenset(names) for event_type, names in found.items()}
 
 
 def _read(call: Call) -> tuple[list[dict[str, Any]], dict[str, int]]:

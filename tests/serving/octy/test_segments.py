@@ -151,3 +151,23 @@ def test_events_are_evaluated_as_they_are_stored(client: httpx.Client, fresh: Sh
     assert httpx.post(f"{fresh.url}/v1/events", json=event, headers=key).status_code < 300
     (shown,) = good(client.get(URL, params={"ids": made["segment_id"]}))["segments"]
     assert shown["profile_count"] == 1
+
+
+def test_an_event_of_the_dialect_tags_its_profile(client: httpx.Client, fresh: Shop) -> None:
+    """Also by a property that its type does not require and that was seen on a stored event."""
+    who = fresh.new("c-")
+    good(client.post("/v1/retention/profiles/create", json={"profiles": [
+        {"customer_id": who, "has_charged": False, "profile_data": {"plan": "gold"}, "platform_info": {"os": "ios"}}
+    ]}), 201)
+    event = {"event_type": "login", "profile_id": who, "event_properties": {"device": "tv", "shade": 2}}
+    body = segment(fresh, one("login", properties={"shade": "2"}))
+    failure(client.post(f"{URL}/create", json=body), 400)
+    good(client.post("/v1/retention/events/create", json=event), 201)
+    good(client.post(f"{URL}/create", json=body), 201)
+    (before,) = good(client.get("/v1/retention/profiles", params={"ids": who}))["profiles"]
+    assert body["segment_name"] not in [tag["segment_tag"] for tag in before["segment_tags"]]
+    good(client.post("/v1/retention/events/create/batch", json={"events": [event, event]}), 201)
+    (after,) = good(client.get("/v1/retention/profiles", params={"ids": who}))["profiles"]
+    assert [tag["segment_tag"] for tag in after["segment_tags"]].count(body["segment_name"]) == 1
+    (shown,) = good(client.get(URL, params={"ids": body["segment_name"]}))["segments"]
+    assert shown["profile_count"] == 1
