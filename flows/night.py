@@ -24,7 +24,7 @@ from flows.stages.check import check
 from flows.stages.churn import ChurnOutcome, train_churn
 from flows.stages.customers import describe_customers
 from flows.stages.cutoff import Cut
-from flows.stages.documents import registered_types
+from flows.stages.documents import registered_types, value_types
 from flows.stages.drain import DrainReport, drain
 from flows.stages.drained import declared_properties
 from flows.stages.experiments import judge
@@ -46,6 +46,7 @@ from store import inbox, runs
 from store.faults import storage_border
 from store.journal import live_tags
 from store.pack.build import build_pack
+from store.pack.value_types import write_value_types
 from store.workbench import open_workbench
 from transforms.customer_features import features_of
 
@@ -214,6 +215,7 @@ def make(
             tables, months = step("export", lambda: publish.export(con, target, outcome, churn, previous, progress))
             lap.rows = sum(table.rows for table in tables)
         types = cut.documents.declared_types(desk.definitions.value_types("items"), registered_types(con))
+        write_value_types(target / "pack", value_types(con))
     with watch.lap("pack") as lap:
         spill = desk.layout.scratch / f"{outcome.run_id}.pack"
         step("pack", lambda: build_pack(target, settings, spill, progress, types))

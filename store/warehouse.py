@@ -17,7 +17,7 @@ from contracts.settings import Pipeline
 from store.disk import sync_file, sync_folder
 from store.layout import Layout
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # The format of the file: from this version of DuckDB on texts are stored smaller, and faster.
 STORAGE = "v1.4.0"
 
@@ -75,6 +75,9 @@ CREATE TABLE IF NOT EXISTS written_rows (
     entity VARCHAR, id VARCHAR, deleted BOOLEAN, cleared_at TIMESTAMP, written_at TIMESTAMP);
 -- Last value of one property that was written through the API; null: it was taken away.
 CREATE TABLE IF NOT EXISTS written_values (entity VARCHAR, id VARCHAR, key VARCHAR, value JSON, written_at TIMESTAMP);
+-- State of one item or profile that was written through the API, beside its properties; null: not written.
+CREATE TABLE IF NOT EXISTS written_facts (
+    entity VARCHAR, id VARCHAR, has_charged BOOLEAN, status VARCHAR, status_at TIMESTAMP, platform_info JSON);
 -- One event of a session. Those of a resolved session are among the profile's events too, under the same event_id.
 CREATE TABLE IF NOT EXISTS session_events (
     event_id VARCHAR, session_id VARCHAR, event_type VARCHAR, item_id VARCHAR, created_at TIMESTAMP, properties JSON);
@@ -120,6 +123,7 @@ _CONTENT = {
     "property_types": ("entity", "parent", "key", "type"),
     "written_rows": ("entity", "id", "deleted", "cleared_at", "written_at"),
     "written_values": ("entity", "id", "key", "value", "written_at"),
+    "written_facts": ("entity", "id", "has_charged", "status", "status_at", "platform_info"),
     "session_events": ("event_id", "session_id", "event_type", "item_id", "created_at", "properties"),
     "sessions": ("session_id", "profile_id", "resolved_at"),
     "exposures": (

@@ -24,6 +24,6 @@ def erase_profiles(con: duckdb.DuckDBPyConnection, erased: str) -> None:
         "DELETE FROM pending_events WHERE profile_key IN (SELECT profile_id FROM "
         f"{erased} UNION SELECT customer_id FROM profiles WHERE {mine})"
     )
-    for table in ("written_rows", "written_values"):
+    for table in ("written_rows", "written_values", "written_facts"):
         con.execute(f"DELETE FROM {table} WHERE entity = 'profiles' AND id IN (SELECT profile_id FROM {erased})")
     con.execute(f"DELETE FROM profiles WHERE {mine}")

@@ -31,15 +31,20 @@ def create_written(con: duckdb.DuckDBPyConnection, entity: str) -> None:
     """Create ``written_<entity>``: one row an item or profile that was written through the API.
 
     Columns: its id, ``live`` (it stands for something: it is neither deleted, nor known from events alone),
-    ``from_file`` (what a file delivered counts), ``written_at``, the map of properties as JSON with sorted keys, and
-    for items the columns of the same name. Reads the warehouse's ``written_rows`` and ``written_values``.
+    ``from_file`` (what a file delivered counts), ``written_at``, the state that was written (``written_charged``,
+    ``written_status`` and ``written_status_at``, ``written_platform``; null: none was), the map of properties as JSON
+    with sorted keys, and for items the columns of the same name. Reads the warehouse's ``written_rows``,
+    ``written_values`` and ``written_facts``.
     """
     register = _REGISTERS[entity]
     key, columns = register.key, (*register.texts, *register.whole)
     con.execute(
         f"CREATE OR REPLACE TABLE met AS SELECT r.*, w.deleted, w.written_at, a.arrived, "
-        "r.load_id IS DISTINCT FROM 0 AND (w.cleared_at IS NULL OR a.arrived > w.cleared_at) AS from_file "
+        "r.load_id IS DISTINCT FROM 0 AND (w.cleared_at IS NULL OR a.arrived > w.cleared_at) AS from_file, "
+        "f.has_charged AS written_charged, f.status AS written_status, f.status_at AS written_status_at, "
+        "f.platform_info AS written_platform "
         f"FROM warehouse.{entity} r JOIN warehouse.written_rows w ON w.entity = '{entity}' AND w.id = r.{key} "
+        f"LEFT JOIN warehouse.written_facts f ON f.entity = '{entity}' AND f.id = r.{key} "
         "LEFT JOIN (SELECT load_id, max(loaded_at) AS arrived FROM warehouse.file_loads "
         f"WHERE entity = '{entity}' GROUP BY load_id) a ON a.load_id = r.load_id"
     )
@@ -71,7 +76,8 @@ def create_written(con: duckdb.DuckDBPyConnection, entity: str) -> None:
     )
     con.execute(
         f"CREATE OR REPLACE TABLE written_{entity} AS SELECT {key}, NOT deleted OR from_file AS live, from_file, "
-        f"m.written_at, coalesce(v.map, '{{}}')::JSON AS {register.map}"
+        "m.written_at, written_charged, written_status, written_status_at, written_platform, "
+        f"coalesce(v.map, '{{}}')::JSON AS {register.map}"
         f"{''.join(f', v.{name}' for name in columns)} FROM met m LEFT JOIN (SELECT id, "
         "'{' || coalesce(string_agg(to_json(key)::VARCHAR || ':' || value, ',' ORDER BY key) "
         f"FILTER (NOT ({in_column})), '') || '}}' AS map{own} "

@@ -91,6 +91,18 @@ def registered_types(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return {str(key): str(kind) for key, kind in found}
 
 
+def value_types(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str]]:
+    """Entity, parent, key and type of the keys of events, and of those of profiles that some profile of the run has;
+    a key without any value has no type any more. ``con`` has the warehouse attached.
+    """
+    found = con.execute(
+        "SELECT entity, parent, key, type FROM warehouse.property_types WHERE entity = 'events' OR "
+        "(entity = 'profiles' AND lower(key) IN (SELECT lower(unnest(json_keys(profile_data))) FROM profiles UNION "
+        "SELECT lower(unnest(json_keys(platform_info))) FROM profiles)) ORDER BY ALL"
+    ).fetchall()
+    return [(str(entity), str(parent), str(key), str(kind)) for entity, parent, key, kind in found]
+
+
 def _digest(kinds: Mapping[str, list[Document]]) -> str:
     content = [[document.kind, document.name, document.body] for found in kinds.values() for document in found]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest() if content else ""

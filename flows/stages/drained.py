@@ -13,7 +13,7 @@ from scenarios.spec import PropertyType as ValueType
 from scenarios.value_types import parse_type
 from store.journal import documents
 from store.scenario_documents import ITEM_PROPERTY, USER_PROPERTY
-from transforms import cells, erasure, event_load, exposure_load, rating_load, session_load, written_load
+from transforms import cells, erasure, event_load, exposure_load, fact_load, rating_load, session_load, written_load
 from transforms.interactions import INTERACTION
 
 ENTITIES = (
@@ -65,6 +65,7 @@ def load(con: duckdb.DuckDBPyConnection, declared: Sequence[Declared]) -> tuple[
     _know(con)
     _erase(con)
     changed = _values(con, "items", "items") + _values(con, "profiles", "profiles")
+    fact_load.take_key_types(con, "writes")
     _register_types(con, declared)
     _strangers(con)
     loaded = _events(con) + _ratings(con) + _sessions(con) + _exposures(con)
@@ -133,7 +134,7 @@ def _values(con: duckdb.DuckDBPyConnection, entity: str, written: str) -> int:
     """Items or profiles: bare rows for new ones, and the values of all."""
     own = "body->>'$.item_id'" if entity == "items" else "profile_id"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE asked AS SELECT seq, op, {own} AS id, customer_id, received_at, "
+        f"CREATE OR REPLACE TEMP TABLE asked AS SELECT seq, op, {own} AS id, customer_id, received_at, body, "
         f"CAST(json_extract(body, '$.properties') AS VARCHAR) AS properties FROM writes WHERE entity = '{written}'"
     )
     singular = {"items": "item_property", "profiles": "user_property"}[entity]
@@ -143,6 +144,7 @@ def _values(con: duckdb.DuckDBPyConnection, entity: str, written: str) -> int:
     )
     changed = written_load.take_values(con, entity, "asked", "dropped")
     if changed:
+        fact_load.take_facts(con, entity, "asked")
         if entity == "items":
             written_load.add_items(con, "asked")
         else:

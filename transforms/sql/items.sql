@@ -14,7 +14,10 @@ SELECT
     CASE WHEN live THEN written.item_name ELSE items.item_name END AS item_name,
     CASE WHEN live THEN written.item_description ELSE items.item_description END AS item_description,
     CASE WHEN live THEN written.item_price ELSE items.item_price END AS item_price,
-    coalesce(items.status, 'active') AS status,
+    CASE
+        WHEN written_status_at >= coalesce(items.status_at, TIMESTAMP '-infinity') THEN written_status
+        ELSE coalesce(items.status, 'active')
+    END AS status,
     CASE WHEN live THEN written.properties ELSE items.properties END AS properties,
     least(items.created_at, first_event_at) AS created_at,
     greatest(items.updated_at, written_at) AS updated_at

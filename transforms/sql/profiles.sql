@@ -16,10 +16,15 @@ SELECT
     profiles.profile_id,
     customer_id,
     (row_number() OVER (ORDER BY profiles.profile_id) - 1)::INTEGER AS profile_index,
-    coalesce(has_charged, false) OR coalesce(charged, false) AS has_charged,
-    CASE WHEN churned_at > coalesce(status_at, TIMESTAMP '-infinity') THEN 'churned' ELSE coalesce(status, 'active') END AS status,
+    coalesce(CASE WHEN from_file THEN NULL ELSE written_charged END, has_charged, false)
+        OR coalesce(charged, false) AS has_charged,
+    CASE
+        WHEN churned_at > coalesce(greatest(status_at, written_status_at), TIMESTAMP '-infinity') THEN 'churned'
+        WHEN written_status_at >= coalesce(status_at, TIMESTAMP '-infinity') THEN written_status
+        ELSE coalesce(status, 'active')
+    END AS status,
     coalesce(written.profile_data, profiles.profile_data) AS profile_data,
-    CASE WHEN from_file IS DISTINCT FROM false THEN platform_info ELSE '{}' END AS platform_info,
+    CASE WHEN from_file IS DISTINCT FROM false THEN platform_info ELSE coalesce(written_platform, '{}') END AS platform_info,
     least(created_at, first_event_at) AS created_at,
     greatest(updated_at, written_at) AS updated_at,
     coalesce(NOT live, load_id = 0, false) AS implicit
