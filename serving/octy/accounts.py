@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from contracts.errors import NightloomError
 from serving.background import Background
 from serving.commit import GroupCommit, Within
 from serving.effective import Effective
@@ -15,9 +17,13 @@ from serving.octy.errors import unauthorized
 from serving.octy.orders import Orders
 from serving.octy.types import EventKeys
 from serving.workshop import Workshop, opened
-from store.journal import Accepted, Write, documents
+from store.account_documents import ACCOUNT, SEGMENT
+from store.journal import Accepted, Journal, Write, documents
 from store.journal.keys import account_of
 from store.layout import Layout, name_fault
+from store.settings_file import load_settings
+
+log = logging.getLogger("nightloom.serving")
 
 EVENT_TYPE = "event_type"
 
@@ -95,6 +101,14 @@ class Accounts:
         """Every open account."""
         return list(self._open.values())
 
+    async def wake(self) -> None:
+        """Open every account that configured anything: its timers and notifications wait for no request."""
+        for workspace in await asyncio.to_thread(_configured, self._own.layout):
+            try:
+                await self._account(workspace)
+            except NightloomError as error:
+                log.warning("account %s cannot be opened: %s", workspace, error)
+
     async def close(self) -> None:
         """Commit what waits and close every account but the endpoint's own."""
         for account in self._open.values():
@@ -120,3 +134,19 @@ class Accounts:
                 background.start()
                 self._open[workspace] = Account(Workshop(layout, settings, journal, live, commit), self._clock)
         return self._open[workspace]
+
+
+def _configured(own: Layout) -> list[str]:
+    """Workspaces beside the endpoint's own whose journal has documents of the dialect. Nothing is created."""
+    found = []
+    for place in sorted(own.root.parent.glob(f"*/{own.journal.name}")):
+        layout = Layout(own.home, place.parent.name)
+        if layout.workspace == own.workspace or name_fault(layout.workspace):
+            continue
+        try:
+            with Journal.open(layout, load_settings(layout)) as journal:
+                if any(journal.documents(kind) for kind in (ACCOUNT, SEGMENT)):
+                    found.append(layout.workspace)
+        except NightloomError as error:
+            log.warning("account %s cannot be read: %s", layout.workspace, error)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from contracts.settings import Serving
@@ -22,14 +23,18 @@ class Mount:
         self._placement = Placement(settings.octy_path, settings.octy_hosts)
         self.takes = self._placement.takes
         self._dialect: Dialect | None = None
+        self._waking: asyncio.Task[None] | None = None
 
     def start(self, own: Workshop, metrics: Metrics, clock: Callable[[], float]) -> None:
         """Make ready; ``own`` is the workspace that the endpoint serves."""
         accounts = Accounts(own, metrics.commit, clock)
+        self._waking = asyncio.create_task(accounts.wake())
         self._dialect = Dialect(Router(ROUTES), accounts, self._placement, metrics, own.settings, clock)
 
     async def stop(self) -> None:
         """Close every account but the endpoint's own."""
+        if self._waking is not None:
+            await self._waking
         if self._dialect is not None:
             await self._dialect.accounts.close()
             self._dialect = None
