@@ -19,7 +19,9 @@ from transforms.check_results import CheckResult
 from transforms.drift import Drift
 
 _SHOWN_DRIFT = 15
-_SERVED = {"rec": "recommendations", "churn": "churn"}
+_SERVED = {
+    "rec": "recommendations", "churn": "churn", "churn-prediction": "churn", "rfm-analysis": "recency, frequency and money",
+}
 
 
 @dataclass(frozen=True, slots=True)
