@@ -20,7 +20,10 @@ from transforms.drift import Drift
 
 _SHOWN_DRIFT = 15
 _SERVED = {
-    "rec": "recommendations", "churn": "churn", "churn-prediction": "churn", "rfm-analysis": "recency, frequency and money",
+    "rec": "recommendations",
+    "churn": "churn",
+    "churn-prediction": "churn",
+    "rfm-analysis": "recency, frequency and money",
 }
 
 
