@@ -24,7 +24,8 @@ ROWS = {
     "['age'] AS missing_keys FROM profiles WHERE profile_index = 2",
     "profile_merges": "SELECT unnest(['child_b', 'child_a']) AS child, unnest(['cb', 'ca']) AS child_customer_id, "
     "profile_id AS parent, profile_id AS merged_into, 'shop' AS key, '77' AS value, "
-    "TIMESTAMP '2024-07-01' AS merged_at, 'r-1' AS merged_by FROM profiles WHERE profile_index = 3",
+    "TIMESTAMP '2024-07-01' AS merged_at, 'r-1' AS merged_by, unnest([2, 3]) AS place, "
+    "TIMESTAMP '2024-06-01' AS parent_updated_at FROM profiles WHERE profile_index = 3",
 }
 
 
