@@ -44,8 +44,8 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	@touch $@
 
 lock: $(VENV)/bin/uv ## renew the lock files from requirements*.in
-	@$(BIN)/uv pip compile --quiet requirements.in --generate-hashes --no-header -o requirements.txt
-	@$(BIN)/uv pip compile --quiet requirements-dev.in --generate-hashes --no-header -o requirements-dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.in --generate-hashes --no-header -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements-dev.in --generate-hashes --no-header -o requirements-dev.txt
 
 clean: ## remove what the machine wrote, but not the environment
 	@find data -mindepth 1 -maxdepth 1 ! -name README.md ! -name sample -exec rm -rf {} +
