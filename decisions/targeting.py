@@ -66,7 +66,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; ``agents``: codes, or ``*`` for all. ``features``: tokens and ``#provider``. ``raw``: as it was sent."""
+    """One rule; ``agents``: codes, or ``*`` for all. ``features``: tokens and ``#provider``. ``raw``: as sent."""
 
     code: str
     on: bool
