@@ -23,7 +23,7 @@ def apply(
     Parameters
     ----------
     file
-        YAML documents of kind accountConfigurations, algorithmConfigurations, eventTypes or segments.
+        YAML documents of kind accountConfigurations, algorithmConfigurations, eventTypes, segments or templates.
     dry
         Only say what would change.
     workspace

@@ -1,4 +1,4 @@
-"""``nightloom delete``: event types and segments of an account."""
+"""``nightloom delete``: event types, segments and templates of an account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cyclopts import App
 from cli.account_state import WHO, opened
 from contracts.errors import NightloomError, UsageError
 
-app = App(name="delete", help="Delete event types and segments.")
+app = App(name="delete", help="Delete event types, segments and messaging templates.")
 MOST = 100
 
 
@@ -51,9 +51,28 @@ def segments(*ids: str, workspace: str = "") -> None:
     _tell(ids, dict.fromkeys(missing, "there is no such segment"))
 
 
+@app.command
+def templates(*ids: str, workspace: str = "") -> None:
+    """Delete messaging templates.
+
+    Parameters
+    ----------
+    ids
+        1 to 100 ids.
+    workspace
+        Workspace.
+    """
+    from store.template_documents import remove
+
+    _check(ids)
+    with opened(workspace) as (_, _, journal), journal.writing() as connection:
+        missing = remove(connection, list(dict.fromkeys(ids)), WHO, journal.clock())
+    _tell(ids, dict.fromkeys(missing, "there is no such template"))
+
+
 def _check(ids: Sequence[str]) -> None:
     if not 1 <= len(ids) <= MOST:
-        raise UsageError(f"1 to {MOST} ids are needed, not {len(ids)}", hint="nightloom get segments --ids lists them")
+        raise UsageError(f"1 to {MOST} ids are needed, not {len(ids)}", hint="nightloom get lists them: --ids")
 
 
 def _tell(ids: Sequence[str], refused: dict[str, str]) -> None:

@@ -141,6 +141,36 @@ def segments(*names: str, ids: Ids = False, workspace: str = "", json: bool = Fa
 
 
 @app.command
+def templates(*names: str, ids: Ids = False, workspace: str = "", json: bool = False) -> None:
+    """List the account's messaging templates.
+
+    Parameters
+    ----------
+    names
+        Only these, by id or name.
+    ids
+        Print the ids only.
+    workspace
+        Workspace.
+    json
+        Print JSON.
+    """
+    from store.template_documents import shown, stored
+
+    with opened(workspace) as (_, _, journal), journal.reading() as connection:
+        found = _chosen(stored(connection), names, ("template_id", "friendly_name"))
+    told = [{**shown(one), **{name: one[name] for name in ("created_at", "updated_at")}} for one in found]
+    _show(
+        "Templates", told, ids, "template_id", json,
+        ("id", "name", "type", "title", "placeholders", "updated (UTC)"),
+        lambda one: (
+            one["template_id"], one["friendly_name"], one["template_type"], one["title"],
+            ", ".join(one["required_data"]), str(one["updated_at"])[:19],
+        ),
+    )
+
+
+@app.command
 def churnreport(
     *, output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None, workspace: str = "",
     json: bool = False,

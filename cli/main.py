@@ -35,7 +35,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("check", "cli.check:check", "Check all definitions and report every problem at once."),
     ("apply", "cli.apply:apply", "Put scenario files, or an account's documents, into force now."),
     ("get", "cli.get_account:app", "Show what is stored: scenarios, configurations, records."),
-    ("delete", "cli.delete:app", "Delete event types and segments."),
+    ("delete", "cli.delete:app", "Delete event types, segments and templates."),
     ("upload", "cli.upload:upload", "Load a file of profiles, items or events now."),
     ("redeliver", "cli.redeliver:redeliver", "Queue a notification again."),
     ("account", "cli.account:account", "Set or show the account's configuration."),

@@ -14,13 +14,13 @@ from sqlalchemy import Connection
 
 from contracts.errors import UsageError
 from contracts.settings import Settings
-from store import event_type_documents, segment_documents
+from store import event_type_documents, segment_documents, template_documents
 from store.account_documents import ACCOUNT, ALGORITHM
 from store.journal import Journal, documents
 from store.webhooks.targets import TargetRefused, literal_fault, read_url
 
 ACCOUNT_NAME = "account"
-NOT_YET = "not available in this version"
+NAMES = ("algorithmName", "eventType", "segmentName", "friendlyName")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _document(desk: Desk, document: Any, where: str) -> Iterator[Applied]:
             yield Applied(place, kind, "", refusal="must hold names and values")
             continue
         given = {str(name): value for name, value in entry.items() if value not in (None, "")}
-        name = str(next((given[one] for one in ("algorithmName", "eventType", "segmentName") if one in given), ""))
+        name = str(next((given[one] for one in NAMES if one in given), ""))
         try:
             with desk.journal.writing() as connection:
                 changed = apply(desk, connection, given)
@@ -215,9 +215,16 @@ def _element(one: Any) -> Any:
     }
 
 
-def refuse_template(_desk: Desk, _connection: Connection, _given: Mapping[str, Any]) -> str:
-    """Templates come with a later version."""
-    raise UsageError(NOT_YET)
+def put_template(desk: Desk, connection: Connection, given: Mapping[str, Any]) -> str:
+    """Update the template of an id, create one without; the same one again changes nothing."""
+    names = {
+        "friendlyName": "friendly_name", "templateType": "template_type", "title": "title", "content": "content",
+        "defaultValues": "default_values", "metadata": "metadata",
+    }
+    _known(given, (*names, "templateID"))
+    found = template_documents.checked({names[name]: value for name, value in given.items() if name in names})
+    template_id = str(given.get("templateID", ""))
+    return template_documents.apply(connection, template_id, found, desk.who, desk.journal.clock())
 
 
 def _known(given: Mapping[str, Any], names: Any) -> None:
@@ -232,5 +239,5 @@ KINDS: dict[str, tuple[str, Apply]] = {
     "algorithmConfigurations": ("configurations", set_algorithm),
     "eventTypes": ("eventTypeDefinitions", create_event_type),
     "segments": ("segmentDefinitions", create_segment),
-    "templates": ("templateDefinitions", refuse_template),
+    "templates": ("templateDefinitions", put_template),
 }

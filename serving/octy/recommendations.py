@@ -12,10 +12,12 @@ from serving import records
 from serving.effective import Effective
 from serving.live import View
 from serving.octy import documents, published
+from serving.octy.accounts import Account
 from serving.octy.call import Call
 from serving.octy.envelope import Answer, success
 from serving.octy.errors import bad_request, misfit
 from serving.octy.formats import rfc1123
+from serving.octy.published import Served
 from serving.octy.router import Route
 
 MOST_PROFILES = 100
@@ -33,26 +35,53 @@ class Terms:
     features: tuple[str, ...]
 
 
-async def create(call: Call) -> Answer:
-    """A list for each profile asked for, in the order asked; one profile's fault is its own."""
-    asked = _asked(call.body)
-    account = call.account
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What lists are made of, as of one moment: to be used before anything else is waited for."""
+
+    job: Served
+    view: View
+    state: Effective
+    terms: Terms
+
+    def entry(self, asked: str) -> dict[str, Any]:
+        """A profile's entry in an answer, under the id as asked."""
+        found, error = _listed(self.view, self.state, self.terms, asked)
+        return {"profile_id": asked, "recommendations": found, "error": error}
+
+    def first_name(self, asked: str) -> str:
+        """Name of the item recommended first to a profile, empty where none is."""
+        found, _ = _listed(self.view, self.state, self.terms, asked)
+        record = records.item(self.state, found[0]["item_id"]) if found else None
+        return "" if record is None else str(record.values.get("item_name") or "")
+
+
+async def book(account: Account) -> Book | None:
+    """The account's recommendations as of now, None before the first completed job."""
     job = await published.served(account, published.RECOMMENDATIONS)
-    view = account.view
-    if job is None or view is None:
-        raise bad_request("no recommendations training job has completed")
+    if job is None:
+        return None
     now = (await documents.read(account, documents.ALGORITHM)).get("rec", {})
     trained = job.configuration or now
     terms = Terms(
         frozenset(now.get("item_id_stop_list", ())), bool(now.get("recommend_interacted_items", False)),
         tuple(trained.get("profile_features", ())),
     )
-    state = account.state()
+    view = account.view
+    return None if view is None else Book(job, view, account.state(), terms)
+
+
+async def create(call: Call) -> Answer:
+    """A list for each profile asked for, in the order asked; one profile's fault is its own."""
+    asked = _asked(call.body)
+    found = await book(call.account)
+    if found is None:
+        raise bad_request("no recommendations training job has completed")
     return success({
-        "recommendations": [_entry(view, state, terms, one) for one in asked],
+        "recommendations": [found.entry(one) for one in asked],
         "model_meta_data": {
-            "training_job_id": job.training_job_id, "model_accuracy_score": _accuracy(job.metrics),
-            "recommender_event_type": CHARGED, "model_created_at": rfc1123(job.at),
+            "training_job_id": found.job.training_job_id, "model_accuracy_score": _accuracy(found.job.metrics),
+            "recommender_event_type": CHARGED, "model_created_at": rfc1123(found.job.at),
         },
     }, count=len(asked))
 
@@ -64,11 +93,6 @@ def _asked(body: Mapping[str, Any]) -> list[str]:
     if not 1 <= len(given) <= MOST_PROFILES:
         raise misfit("profile_ids", f"must hold 1 to {MOST_PROFILES} ids")
     return given
-
-
-def _entry(view: View, state: Effective, terms: Terms, asked: str) -> dict[str, Any]:
-    found, error = _listed(view, state, terms, asked)
-    return {"profile_id": asked, "recommendations": found, "error": error}
 
 
 def _listed(view: View, state: Effective, terms: Terms, asked: str) -> tuple[list[dict[str, Any]], str | None]:

@@ -7,6 +7,7 @@ from serving.octy import (
     admin,
     algorithms,
     churn_report,
+    content,
     event_types,
     events,
     items,
@@ -20,4 +21,5 @@ from serving.octy.router import Route
 ROUTES: tuple[Route, ...] = (
     *account.ROUTES, *algorithms.ROUTES, *admin.ROUTES, *profiles.ROUTES, *items.ROUTES, *event_types.ROUTES,
     *events.ROUTES, *segments.ROUTES, *recommendations.ROUTES, *churn_report.ROUTES, *templates.ROUTES,
+    *content.ROUTES,
 )

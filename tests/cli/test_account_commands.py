@@ -53,6 +53,11 @@ segmentDefinitions:
     profilePropertyValue:
   - {segmentName: bad, segmentType: live, segmentSubtype: 1, segmentTimeframe: 0, eventSequence: []}
 ---
+kind: templates
+templateDefinitions:
+  - {friendlyName: welcome, templateType: email, title: "Hi {name}", content: "See {page}", defaultValues: {name: you}}
+  - {friendlyName: bad, templateType: email, title: "", content: ""}
+---
 kind: rewardCards
 """
 
@@ -66,7 +71,7 @@ def applied(fresh: Shop) -> Shop:
     (fresh.home / "account.yaml").write_text(DOCUMENT)
     answer = fresh("apply", "-f", "account.yaml")
     assert answer.code == 1, answer
-    assert "4 of 9 entries were refused" in answer.err
+    assert "5 of 11 entries were refused" in answer.err
     return fresh
 
 
@@ -91,6 +96,26 @@ def test_every_entry_is_applied_or_refused_by_itself(applied: Shop) -> None:
     assert "rfm" in told["algorithmConfigurations", "rfm"]
     assert "system" in told["eventTypes", "charged"]
     assert "unknown kind" in told["rewardCards", ""]
+    assert told["templates", "welcome"] == "unchanged" and "content" in told["templates", "bad"]
+
+
+def test_templates_are_created_updated_and_deleted(applied: Shop) -> None:
+    (template,) = applied.good("get", "templates", "--json").json
+    assert set(template) == keys_of("get templates") and template["required_data"] == ["name", "page"]
+    ident = applied.good("get", "templates", "welcome", "-i").out.strip()
+    body = "kind: templates\ntemplateDefinitions:\n  - {{friendlyName: {0}, templateType: sms, content: x{1}}}\n"
+    (applied.home / "one.yaml").write_text(body.format("welcome", ""))
+    refused = applied("apply", "-f", "one.yaml")
+    assert refused.code == 1 and "taken" in refused.out
+    (applied.home / "one.yaml").write_text(body.format("goodbye", f", templateID: {ident}"))
+    assert "set goodbye" in applied.good("apply", "-f", "one.yaml").out
+    assert "unchanged goodbye" in applied.good("apply", "-f", "one.yaml").out
+    (template,) = applied.good("get", "templates", "--json").json
+    assert (template["template_id"], template["friendly_name"], template["title"]) == (ident, "goodbye", "")
+    applied.good("delete", "templates", ident)
+    gone = applied("apply", "-f", "one.yaml")
+    assert gone.code == 1 and "no such template" in gone.out
+    assert applied("delete", "templates", ident).code == 1
 
 
 def test_the_same_name_defined_otherwise_is_refused(applied: Shop) -> None:

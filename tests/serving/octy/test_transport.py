@@ -135,14 +135,6 @@ def test_bodies_that_are_refused(client: httpx.Client) -> None:
     failure(client.post(path, content=b" " * (16 * 2**20 + 1)), 413)
 
 
-def test_templates_are_not_here_yet(client: httpx.Client) -> None:
-    below = "/v1/retention/messaging"
-    assert failure(client.get(f"{below}/templates"), 400)["errors"][0]["error_message"] == "none found"
-    for path in ("templates/create", "templates/update", "templates/delete", "content/generate"):
-        told = failure(client.post(f"{below}/{path}", json={}), 400)
-        assert told["errors"][0]["error_message"] == "not available in this version"
-
-
 def test_the_rate_limit_counts_by_key_and_endpoint() -> None:
     now = [100.0]
     rate = Rate(2, lambda: now[0])
