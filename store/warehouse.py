@@ -17,7 +17,7 @@ from contracts.settings import Pipeline
 from store.disk import sync_file, sync_folder
 from store.layout import Layout
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 # The format of the file: from this version of DuckDB on texts are stored smaller, and faster.
 STORAGE = "v1.4.0"
 
@@ -88,6 +88,23 @@ CREATE TABLE IF NOT EXISTS sessions (session_id VARCHAR, profile_id VARCHAR, res
 CREATE TABLE IF NOT EXISTS exposures (
     test_id VARCHAR, subject_kind VARCHAR, subject VARCHAR, profile_id VARCHAR, group_name VARCHAR, first_at TIMESTAMP,
     crossed_at TIMESTAMP, reco_type VARCHAR, scenario_name VARCHAR, run_id VARCHAR);
+-- One answer of an agent to one call: the arm, what it was drawn from, with which total probabilities, by which policy,
+-- and the context it was drawn in. candidates and probs are in the order of the arms; both are empty where there were
+-- too many arms to list. Sticky rows repeat the draw that they go back to.
+CREATE TABLE IF NOT EXISTS decisions (
+    event_id VARCHAR, owner VARCHAR, agent VARCHAR, session VARCHAR, epoch BIGINT, point VARCHAR, decision_set VARCHAR,
+    arm VARCHAR, candidates VARCHAR[], probs DOUBLE[], probability DOUBLE, policy VARCHAR, requested VARCHAR,
+    version VARCHAR, backoff VARCHAR, sticky BOOLEAN, status VARCHAR, live BOOLEAN, segment VARCHAR, features JSON,
+    pattern VARCHAR, seq BIGINT, ts TIMESTAMP, received_ts TIMESTAMP, ts_given BOOLEAN, source VARCHAR,
+    propensity_assumed BOOLEAN);
+-- One call of a goal. reward_accepted is 0 for the reason told; epoch is null where the session has none.
+CREATE TABLE IF NOT EXISTS goals (
+    event_id VARCHAR, owner VARCHAR, agent VARCHAR, session VARCHAR, epoch BIGINT, goal VARCHAR, reward_sent DOUBLE,
+    reward_accepted DOUBLE, reason VARCHAR, ts TIMESTAMP, received_ts TIMESTAMP, ts_given BOOLEAN, source VARCHAR);
+-- One call that stored features of a session (kind features) or ended its epoch (kind expire).
+CREATE TABLE IF NOT EXISTS decision_sessions (
+    event_id VARCHAR, owner VARCHAR, agent VARCHAR, session VARCHAR, epoch BIGINT, kind VARCHAR, segment VARCHAR,
+    features JSON, ts TIMESTAMP, received_ts TIMESTAMP, ts_given BOOLEAN);
 -- One drain of the journal, up to and with journal_seq.
 CREATE TABLE IF NOT EXISTS journal_drains (journal_seq BIGINT, rows BIGINT, drained_at TIMESTAMP);
 -- One row; the version grows with every change of the entity tables.
@@ -129,6 +146,19 @@ _CONTENT = {
     "exposures": (
         "test_id", "subject_kind", "subject", "profile_id", "group_name", "first_at", "crossed_at", "reco_type",
         "scenario_name", "run_id",
+    ),
+    "decisions": (
+        "event_id", "owner", "agent", "session", "epoch", "point", "decision_set", "arm", "candidates", "probs",
+        "probability", "policy", "requested", "version", "backoff", "sticky", "status", "live", "segment", "features",
+        "pattern", "seq", "ts", "received_ts", "ts_given", "source", "propensity_assumed",
+    ),
+    "goals": (
+        "event_id", "owner", "agent", "session", "epoch", "goal", "reward_sent", "reward_accepted", "reason", "ts",
+        "received_ts", "ts_given", "source",
+    ),
+    "decision_sessions": (
+        "event_id", "owner", "agent", "session", "epoch", "kind", "segment", "features", "ts", "received_ts",
+        "ts_given",
     ),
 }
 
