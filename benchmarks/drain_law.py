@@ -2,7 +2,9 @@
 published in between, the effective state is the same over every kept run.
 
 ``python -m benchmarks.drain_law --examples 20000`` searches for a sequence that breaks it, and shrinks what it finds.
-The test suite tries a few hundred. Runs are the tables that the build stage derives from the drained warehouse.
+With ``--lanes 20`` twenty sequences, each of users, items and sessions of its own, are told to one workspace in turns
+and drained and published together: that many sequences for little more than the price of one. Runs are the tables
+that the build stage derives from the drained warehouse.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ DECLARED = [Declared("items", "price", "number"), Declared("profiles", "age", "n
 ITEM_IDS = ("a", "b", "c")
 USER_IDS = ("u1", "u2", "5")
 SESSION_IDS = ("s1", "s2")
+LANES = 20
 TYPES = ("view", "buy")
 
 Op = tuple[Any, ...]
@@ -179,9 +182,10 @@ class TablesRun:
 
 @dataclass
 class World:
-    """A journal, a warehouse, and every run that was published."""
+    """A journal, a warehouse, and every run that was published. A lane's ids end in its number; lane 0's do not."""
 
     con: duckdb.DuckDBPyConnection
+    lanes: int = 1
     writes: list[StoredWrite] = field(default_factory=list)
     runs: list[tuple[int, RunSide]] = field(default_factory=lambda: [(0, NoRun())])
     seq: int = 0
@@ -189,11 +193,11 @@ class World:
     clean: bool = False
 
     @classmethod
-    def new(cls) -> World:
+    def new(cls, lanes: int = 1) -> World:
         con = duckdb.connect()
         con.execute("SET threads = 1; ATTACH ':memory:' AS warehouse; USE warehouse")
         create_schema(con)
-        return cls(con)
+        return cls(con, lanes)
 
     def write(self, entity: str, key: str, op: str, body: dict[str, Any]) -> None:
         self.seq += 1
@@ -292,33 +296,44 @@ def _body(noun: str, key: str, values: dict[str, Any] | None) -> dict[str, Any]:
     return said if values is None else {**said, "properties": values}
 
 
-def picture(state: Effective) -> dict[str, Any]:
+def named(ids: Sequence[str], lanes: int) -> list[str]:
+    """The ids of every lane."""
+    return [in_lane(one, lane) for lane in range(lanes) for one in ids]
+
+
+def in_lane(one: str, lane: int) -> str:
+    """An id of lane 0, as the lane spells it: still a number where it was one."""
+    return f"{one}0{lane}" if lane else one
+
+
+def picture(state: Effective, lanes: int = 1) -> dict[str, Any]:
     """Everything that the routes can read of a state."""
+    items, people, sessions = named(ITEM_IDS, lanes), named(USER_IDS, lanes), named(SESSION_IDS, lanes)
     users = {one: state.user(one) for one in state.user_ids()}
     return {
         "ids": [list(state.item_ids()), list(state.user_ids())],
         "items": {one: state.item(one) for one in state.item_ids()},
-        "items asked": {one: state.item(one) for one in ITEM_IDS if state.has_item(one)},
+        "items asked": {one: state.item(one) for one in items if state.has_item(one)},
         "users": users,
-        "users asked": {one: state.user(one) for one in USER_IDS if state.has_user(one)},
-        "ratings": {one: state.ratings(one) for one in USER_IDS},
+        "users asked": {one: state.user(one) for one in people if state.has_user(one)},
+        "ratings": {one: state.ratings(one) for one in people},
         "all ratings": {
             state.customer_of(key): rated for key in state.keys_that_rated() if (rated := state.ratings(key))
         },
-        "interactions": {one: state.interactions(one) for one in USER_IDS},
+        "interactions": {one: state.interactions(one) for one in people},
         "all interactions": {
             state.customer_of(key): found for key in state.keys_that_met() if (found := state.interactions(key))
         },
-        "counts": {one: (state.n_ratings(one), state.n_interactions(one)) for one in USER_IDS},
-        "sessions": {one: state.session(one) for one in SESSION_IDS},
+        "counts": {one: (state.n_ratings(one), state.n_interactions(one)) for one in people},
+        "sessions": {one: state.session(one) for one in sessions},
         "all sessions": {one: seen for one in state.sessions_that_met() if (seen := state.session(one))},
-        "owners": {one: state.session_owner(one) for one in SESSION_IDS},
-        "sessions of": {one: state.sessions_of(one) for one in USER_IDS},
+        "owners": {one: state.session_owner(one) for one in sessions},
+        "sessions of": {one: state.sessions_of(one) for one in people},
         "counters": state.counters(),
     }
 
 
-def consistent(state: Effective) -> None:
+def consistent(state: Effective, lanes: int = 1) -> None:
     """What rules are evaluated with says the same as what routes read."""
     catalogue, run = state.catalogue(), state.run
     for row, item_id in enumerate(run.items):
@@ -329,7 +344,7 @@ def consistent(state: Effective) -> None:
                 given = values.get(name)
                 wanted = [] if given is None else given if isinstance(given, list) else [given]
                 assert catalogue.columns[name].of_item(row) == wanted, (item_id, name)
-    for user in USER_IDS:
+    for user in named(USER_IDS, lanes):
         history = state.history(user)
         mine = slice(*history.offsets.tolist())
         pairs = zip(history.items[mine].tolist(), history.types[mine].tolist(), strict=True)
@@ -339,28 +354,50 @@ def consistent(state: Effective) -> None:
         assert found == {(item_id, kind) for item_id, kind in met if run.item_row(item_id) >= 0}, user
 
 
-def check(ops: Sequence[Op]) -> None:
+def check(ops: Sequence[Op], lanes: int = 1) -> None:
     """Raise AssertionError when the state over some run, or after a further drain, is another one."""
-    world = World.new()
+    world = World.new(lanes)
     try:
         for op in ops:
             if op[0] == "publish":
-                before = picture(world.states()[-1])
+                before = picture(world.states()[-1], lanes)
                 world.do(op)
                 for state in world.states():
-                    assert picture(state) == before
-                    consistent(state)
+                    assert picture(state, lanes) == before
+                    consistent(state, lanes)
             else:
                 world.do(op)
-        wanted = picture(world.states()[-1])
+        wanted = picture(world.states()[-1], lanes)
         for state in world.states():
-            assert picture(state) == wanted
-            consistent(state)
+            assert picture(state, lanes) == wanted
+            consistent(state, lanes)
         world.do(("publish",))
         for state in world.states():
-            assert picture(state) == wanted
+            assert picture(state, lanes) == wanted
     finally:
         world.con.close()
+
+
+def in_turns(lanes: Sequence[Sequence[Op]], beats: Sequence[str]) -> list[Op]:
+    """One sequence for one workspace: the first step of every lane, the first beat, the second step of every lane, …"""
+    ops: list[Op] = []
+    for at in range(max(map(len, lanes))):
+        ops += [_of_lane(steps[at], lane) for lane, steps in enumerate(lanes) if at < len(steps)]
+        if at < len(beats) and beats[at] != "on":
+            ops.append((beats[at],))
+    return ops
+
+
+# Where a step names whom and what it is about, so that every lane has its own.
+NAMES = {
+    "put": (2,), "patch": (2,), "delete": (2,), "rate": (1, 2), "unrate": (1, 2), "meet": (1, 2), "visit": (1, 2),
+    "resolve": (1, 2), "erase": (1,), "drop": (),
+}
+
+
+def _of_lane(op: Op, lane: int) -> Op:
+    names = NAMES[op[0]]
+    return tuple(in_lane(part, lane) if at in names and part is not None else part for at, part in enumerate(op))
 
 
 ITEM_VALUES = st.fixed_dictionaries({}, optional={
@@ -374,7 +411,7 @@ USER_VALUES = st.fixed_dictionaries({}, optional={
 ITEM, USER, SESSION, KIND = map(st.sampled_from, (ITEM_IDS, USER_IDS, SESSION_IDS, TYPES))
 AT = st.sampled_from([0, 1_500_000, -62_135_596_800_000_000, 1_700_000_000_123_456])
 PROPERTIES = st.sampled_from([{}, {"b": 1, "a": {"z": [1.5, "q"], "y": None}}, {"a/b~c": "x", "item_id": "a"}])
-STEP: st.SearchStrategy[Op] = st.one_of(
+WRITE: st.SearchStrategy[Op] = st.one_of(
     st.tuples(st.sampled_from(["put", "patch"]), st.just("item"), ITEM, ITEM_VALUES),
     st.tuples(st.sampled_from(["put", "patch"]), st.just("user"), USER, USER_VALUES),
     st.tuples(st.just("delete"), st.just("item"), ITEM), st.tuples(st.just("delete"), st.just("user"), USER),
@@ -386,29 +423,36 @@ STEP: st.SearchStrategy[Op] = st.one_of(
     st.tuples(st.just("visit"), SESSION, ITEM, KIND, AT, PROPERTIES),
     st.tuples(st.just("resolve"), SESSION, USER, AT),
     st.tuples(st.just("erase"), USER),
-    st.tuples(st.just("drain")),
-    st.tuples(st.just("publish")),
 )
+STEP: st.SearchStrategy[Op] = st.one_of(WRITE, st.tuples(st.just("drain")), st.tuples(st.just("publish")))
 SEQUENCES = st.lists(STEP, min_size=1, max_size=14)
+MANY = st.tuples(*[st.lists(WRITE, min_size=2, max_size=10)] * LANES)
+BEATS = st.lists(st.sampled_from(["on", "drain", "publish", "publish"]), max_size=9)
 
 
-def search(examples: int) -> None:
+def search(examples: int, lanes: int) -> None:
     """Try so many sequences. Raises AssertionError with the shortest that breaks the law."""
-
-    @settings(
-        max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
+    rules = settings(
+        max_examples=examples // lanes, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+        print_blob=True,
     )
+
     @given(SEQUENCES)
     def law(ops: list[Op]) -> None:
         check(ops)
 
-    law()
+    @given(MANY, BEATS)
+    def laws(lanes: tuple[list[Op], ...], beats: list[str]) -> None:
+        check(in_turns(lanes, beats), LANES)
+
+    rules(law if lanes == 1 else laws)()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--examples", type=int, default=20_000)
-    asked = parser.parse_args().examples
+    parser.add_argument("--examples", type=int, default=20_000, help="sequences, over all lanes")
+    parser.add_argument("--lanes", type=int, choices=(1, LANES), default=1)
+    asked = parser.parse_args()
     began = time.monotonic()
-    search(asked)
-    print(f"{asked} sequences in {time.monotonic() - began:.0f} s: none breaks the law")
+    search(asked.examples, asked.lanes)
+    print(f"{asked.examples} sequences in {time.monotonic() - began:.0f} s: none breaks the law")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.drain_law import STEP, Op, check
+from benchmarks.drain_law import BEATS, LANES, MANY, STEP, Op, check, in_turns
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
@@ -20,6 +20,12 @@ from benchmarks.drain_law import STEP, Op, check
 @given(st.lists(STEP, min_size=1, max_size=9))
 def test_the_state_is_the_same_over_every_run(ops: list[Op]) -> None:
     check(ops)
+
+
+@settings(max_examples=2_000 // LANES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(MANY, BEATS)
+def test_many_sequences_of_one_workspace(lanes: tuple[list[Op], ...], beats: list[str]) -> None:
+    check(in_turns(lanes, beats), LANES)
 
 
 def test_the_law_notices(monkeypatch: pytest.MonkeyPatch) -> None:
