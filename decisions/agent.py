@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from decisions.fixed import FixedTarget
+
 Status = Literal["enabled", "paused", "stopped", "provisional"]
 RewardModel = Literal["auto", "binary", "valued"]
 
 DEFAULT_TIMEOUT = 1_081_800  # seconds
 DEFAULT_VISIT = 14_400  # seconds
+FIXED = "fixedTargeting"
 
 More = Mapping[str, Any]
 
@@ -46,11 +49,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A place where the agent decides."""
+    """A place where the agent decides. ``fixed``: choices that features settle (11)."""
 
     code: str
     decisions: tuple[Decision, ...]
     name: str = ""
+    fixed: tuple[FixedTarget, ...] = ()
     more: More = field(default_factory=dict)
 
     def decision(self, code: str) -> Decision | None:
@@ -202,12 +206,17 @@ def _goal_document(goal: Goal) -> dict[str, Any]:
 
 def _point(found: Mapping[str, Any]) -> Point:
     decisions = tuple(_decision(one) for one in found.get("decisions", ()))
-    return Point(found["code"], decisions, found.get("name", ""), _rest(found, "code", "name", "decisions"))
+    fixed = tuple(FixedTarget(one["feature"], *one["decision"].split(":")) for one in found.get(FIXED) or ())
+    return Point(
+        found["code"], decisions, found.get("name", ""), fixed, _rest(found, "code", "name", "decisions", FIXED)
+    )
 
 
 def _point_document(point: Point) -> dict[str, Any]:
     decisions = [_decision_document(one) for one in point.decisions]
-    return {"code": point.code, **_named(point.name), "decisions": decisions, **point.more}
+    targets = [{"feature": one.feature, "decision": f"{one.decision}:{one.choice}"} for one in point.fixed]
+    fixed = {FIXED: targets} if targets else {}
+    return {"code": point.code, **_named(point.name), "decisions": decisions, **fixed, **point.more}
 
 
 def _decision(found: Mapping[str, Any]) -> Decision:

@@ -76,9 +76,10 @@ def read_user_agent(text: str) -> UserAgent:
 
 
 def registrable_domain(url: str) -> str | None:
-    """``example.co.uk`` of ``https://www.example.co.uk/a?b``; None for addresses, single names and what is no URL."""
+    """``example.co.uk`` of ``https://www.example.co.uk/a?b``; None for addresses, single names and other than pages."""
     try:
-        host = (urlsplit(url[:LONGEST]).hostname or "").rstrip(".")
+        parts = urlsplit(url[:LONGEST])
+        host = (parts.hostname or "").rstrip(".") if parts.scheme in ("http", "https") else ""
         host = host.encode("idna").decode("ascii").lower()
     except (ValueError, UnicodeError):
         return None

@@ -8,7 +8,7 @@ DOCUMENT = {
     "code": "agent-1", "owner": "o", "name": "Agent 1", "created": 1344607999, "ts": 1433838624, "status": "enabled",
     "aa": False, "mood": "kept",
     "goals": [{"code": "goal-1", "name": "Goal", "settings": {"min": 1, "max": 3, "default": 1, "limit": 1, "x": 2}}],
-    "points": [{"code": "point-1", "decisions": [{
+    "points": [{"code": "point-1", "fixedTargeting": [{"feature": "vip", "decision": "decision-1:b"}], "decisions": [{
         "code": "decision-1", "pausedChoice": "b", "y": [1], "choices": [{"code": "a", "meta": {"k": "v"}, "z": 0},
                                                                       {"code": "b"}],
     }]}],
