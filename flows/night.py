@@ -28,12 +28,14 @@ from flows.stages.documents import registered_types, value_types
 from flows.stages.drain import DrainReport, drain
 from flows.stages.drained import declared_properties
 from flows.stages.experiments import judge
+from flows.stages.identified import published_merges
 from flows.stages.ingest import IngestReport, ingest
 from flows.stages.job_log import JobLog, close_failed, close_interrupted
 from flows.stages.jobs import Records, exclusions, records
 from flows.stages.live_segments import follow_files
 from flows.stages.materialize import materialize
 from flows.stages.notify import deliver
+from flows.stages.policies import nothing_learned
 from flows.stages.precompute import precompute
 from flows.stages.publish import PreviousRun
 from flows.stages.recommend import RecommendOutcome, train
@@ -275,6 +277,7 @@ def learn(
         lap.rows = outcome.tables["profiles"]
     with watch.lap("experiments") as lap:
         lap.rows = step("experiments", lambda: judge(con, settings.experiments, as_of, cut.documents.graph))
+    nothing_learned(con)
     outcome.jobs = [*recommended.jobs, *churn.jobs, *customers]
     left_out = {"rec": exclusions(con, "recommender_exclusions"), "churn": exclusions(con, churn.exclusions)}
     outcome.records = records(outcome.jobs, outcome.run_id, as_of, account, previous, left_out)
@@ -360,4 +363,5 @@ def take_drops(desk: Desk) -> IngestReport:
         time.sleep(pause + 0.05)
     take_documents(desk.layout, desk.settings, desk.journal, desk.started)
     settings = with_event_types(desk.settings, desk.journal)
-    return ingest(desk.layout, settings, desk.definitions.sources, desk.started, desk.progress)
+    merges = published_merges(desk.layout, desk.journal)
+    return ingest(desk.layout, settings, desk.definitions.sources, desk.started, desk.progress, merges)

@@ -26,6 +26,7 @@ from store.pack.blobs import BlobWriter
 from store.pack.history import write_history
 from store.pack.ids import SQL_DIGEST, write_index
 from store.pack.log_tables import write_logs
+from store.pack.policy_tables import write_policies
 from store.pack.properties import DeclaredTypes, write_properties
 from store.pack.read import VERSION
 from store.pack.strings import ends_and_bytes
@@ -49,7 +50,7 @@ def build_pack(
     build = _Build(target, settings, scratch, types or DeclaredTypes())
     steps = (
         build.profiles, build.items, build.properties, build.churn, build.customers, build.seen, build.history,
-        build.logs, build.models, build.popularity, build.finish,
+        build.logs, build.models, build.popularity, build.policies, build.finish,
     )
     for number, step in enumerate(steps):
         (progress or Silent()).step("serving pack", number, len(steps), step.__name__)
@@ -235,6 +236,10 @@ class _Build:
         rank[order] = np.arange(self.item_count, dtype=np.int32)
         save_array(self.pack / "popularity_order.npy", order)
         save_array(self.pack / "popularity_rank.npy", rank)
+
+    def policies(self) -> None:
+        """The rows by which agents decide, and earlier ones that they can be rolled back to."""
+        write_policies(self.tables.parent)
 
     def finish(self) -> None:
         clean = {

@@ -21,6 +21,7 @@ from store.pack.arrays import map_array, map_flat, unreadable
 from store.pack.blobs import Blob
 from store.pack.ids import IdIndex
 from store.pack.logs import Logs
+from store.pack.policies import PolicyBook
 from store.pack.rows import RowIndex, Rows
 from store.pack.value_types import ValueTypes, read_value_types
 
@@ -126,10 +127,23 @@ class ServingPack:
         """Row of a profile by its profile_id or customer_id (the former wins), or -1."""
         return self._profile_index.row(text.encode())
 
+    def resolved_row(self, text: str) -> int:
+        """The same, also by an id of a profile that was merged into it."""
+        row = self.profile_row(text)
+        if row < 0 and len(self._children):
+            merge = self.merged(text)
+            row = -1 if merge is None else self.profile_row(merge["parent"])
+        return row
+
     @cached_property
     def account(self) -> dict[str, Any]:
         """Jobs, churn report and segment counts of the run, as ``store.pack.account`` describes them."""
         return read_account(self._folder)
+
+    @cached_property
+    def policies(self) -> PolicyBook:
+        """The policies by which agents decide."""
+        return PolicyBook(self._folder)
 
     def customer(self, profile_row: int) -> dict[str, Any]:
         """What the retention dialect adds to a profile: ``rfm_score``, ``rfm_segment_desc``, ``tags`` of past segments,
