@@ -33,7 +33,7 @@ def apply(
     """
     from store import definitions
     from store.journal import Journal
-    from store.scenario_apply import apply_files, preview_files
+    from store.definition_apply import apply_files, preview_files
 
     if file is not None:
         _apply_documents(file, dry, workspace, json)

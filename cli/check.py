@@ -54,7 +54,7 @@ def check(*, workspace: str = "", json: bool = False) -> None:
 def _changes(layout: Layout, loaded: Definitions) -> Changes:
     """What applying the scenario files would change."""
     from store.journal import Journal
-    from store.scenario_apply import preview_files
+    from store.definition_apply import preview_files
 
     if not loaded.settings.journal_url and not layout.journal.exists():
         return preview_files(layout, loaded, None)

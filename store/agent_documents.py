@@ -95,7 +95,7 @@ def read_deletions(connection: Connection) -> dict[str, datetime]:
 
 
 def reset_pins(resets: Mapping[str, Reset], respected: Mapping[str, datetime]) -> dict[str, str]:
-    """Agents that were reset since a run learned, which ``respected`` these resets: each pinned to the uniform version."""
+    """Agents reset since a run learned, which ``respected`` these resets: each is pinned to the uniform version."""
     return {agent: "0" for agent, reset in resets.items() if respected.get(agent) != reset.at}
 
 

@@ -1,4 +1,4 @@
-"""Reads what an operator wrote: settings, source mappings, feature rules and scenarios.
+"""Reads what an operator wrote: settings, source mappings, feature rules, scenarios and agents.
 
 Every problem of every file is reported at once.
 """
@@ -21,6 +21,7 @@ from contracts.features import FeatureSpec
 from contracts.settings import Settings
 from scenarios.spec import PropertyType
 from scenarios.value_types import parse_type
+from store.agent_files import AgentFiles, read_agent_files
 from store.faults import storage_border
 from store.layout import Layout
 from store.scenario_files import ScenarioFiles, read_files
@@ -46,12 +47,13 @@ class Definitions:
     sources: tuple[Source, ...]
     features: FeatureSpec
     scenarios: ScenarioFiles = field(default_factory=ScenarioFiles)
+    agents: AgentFiles = field(default_factory=AgentFiles)
 
     @property
     def digest(self) -> str:
         """SHA-256 of what decides a run's contents (not of hosts, ports, threads or memory).
 
-        Scenarios come into a run from the journal, and are told apart there.
+        Scenarios and agents come into a run from the journal, and are told apart there.
         """
         settings = dataclasses.asdict(self.settings)
         for section in _NOT_CONTENT_SECTIONS:
@@ -96,8 +98,8 @@ class Definitions:
 
 
 def load(layout: Layout) -> Definitions:
-    """Read ``settings.toml``, ``sources/*.yaml``, ``features.yaml`` and ``scenarios/``; raise ``DefinitionError`` with
-    every problem found.
+    """Read ``settings.toml``, ``sources/*.yaml``, ``features.yaml``, ``scenarios/`` and ``agents/``; raise
+    ``DefinitionError`` with every problem found.
 
     Raises ``StorageError`` for what is there and cannot be read: going on without it would run with other definitions
     than were written.
@@ -109,9 +111,10 @@ def load(layout: Layout) -> Definitions:
         problems.extend(_contradictions(sources))
         features = _features(layout.definitions / "features.yaml", problems)
         scenarios = read_files(layout, problems)
+        agents = read_agent_files(layout, problems)
     if problems or settings is None or features is None:
         raise DefinitionError(problems)
-    return Definitions(settings, sources, features, scenarios)
+    return Definitions(settings, sources, features, scenarios, agents)
 
 
 def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:

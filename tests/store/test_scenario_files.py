@@ -18,7 +18,7 @@ from store.definitions import load
 from store.journal import Journal, documents
 from store.journal.documents import Document
 from store.layout import Layout
-from store.scenario_apply import apply_files, preview_files
+from store.definition_apply import apply_files, preview_files
 from store.scenario_documents import DEFAULT, SCENARIO
 from store.scenario_files import WHO
 
