@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Connection,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -226,10 +227,24 @@ live_inactions = Table(
 
 Index("live_inactions_by_time", live_inactions.c.at)
 
+# Sessions of agents. Times are seconds since 1970; ``body`` is JSON: context, choices, draws and goals of the epoch.
+decision_sessions = Table(
+    "decision_sessions_state",
+    metadata,
+    Column("agent", String(50), nullable=False),
+    Column("session", String(128), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("opened_ts", Double, nullable=False),
+    Column("last_ts", Double, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("agent", "session"),
+)
+
 # Step n takes a journal from version n to n + 1, inside the transaction that also records the new version.
 # New tables are made before it, whatever the version.
 def _new_tables_only(_connection: Connection) -> None:
     pass
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _new_tables_only}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _new_tables_only, 2: _new_tables_only}
