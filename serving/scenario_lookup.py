@@ -192,6 +192,7 @@ class _Lookup:
         answer.items = part
         answer.more = amount > 0 and rows.length(subject) > self.wish.offset + amount
         answer.source = "row"
+        answer.rows = rows
         answer.cold = self._cold_row(reco_type, subject)
         return True
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from scenarios.merge import NO_RULES
 from scenarios.resolve import Split
 from scenarios.spec import Rules, Scalar
 from serving.moment import Met
+
+if TYPE_CHECKING:
+    from store.pack.rows import Rows
 
 DEFAULT_AMOUNT = 10
 DEFAULT_VALUES = 16
@@ -50,7 +53,7 @@ class Wish:
 class Granted:
     """One answer: item rows of the run, best first; ``values`` instead for property lists. ``more``: others follow.
 
-    ``splits``: the A/B tests that took part, with the subject's group.
+    ``splits``: the A/B tests that took part, with the subject's group. ``rows``: where the items were read from.
     """
 
     items: list[int] = field(default_factory=list)
@@ -63,3 +66,4 @@ class Granted:
     evaluated: dict[str, Any] | None = None
     max_age: int | None = None
     splits: tuple[Split, ...] = ()
+    rows: Rows | None = None

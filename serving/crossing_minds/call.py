@@ -13,6 +13,7 @@ from store.control import Account, AccountRole
 
 if TYPE_CHECKING:
     from serving.crossing_minds.auth import Session
+    from serving.crossing_minds.forms import Form
     from serving.crossing_minds.installation import Installation
     from serving.crossing_minds.tenant import Tenant
 
@@ -26,7 +27,8 @@ class Call:
 
     ``params``: what the path names; ``user_id``, ``item_id`` and ``session_id`` as canonical text. ``query``: a
     multi-dict of text. ``body``: the JSON object, empty when none came. ``headers``: to add to the answer's.
-    ``row_of``: set by a handler whose answer is a stored row of this profile (its key) and nothing else.
+    ``row_of``: set by a handler whose answer is a stored row of this profile (its key) and nothing else;
+    ``form`` then what it has in common with other profiles' answers, if that is all but the row.
     """
 
     installation: Installation
@@ -37,6 +39,7 @@ class Call:
     tenant: Tenant | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     row_of: str = ""
+    form: Form | None = None
 
     @property
     def database(self) -> Tenant:

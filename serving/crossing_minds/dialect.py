@@ -20,6 +20,8 @@ from serving.crossing_minds.errors import (
     not_ready,
     shortened,
 )
+from serving.crossing_minds.forms import Forms, split_path
+from serving.crossing_minds.forms import Key as FormKey
 from serving.crossing_minds.identifiers import NOUNS
 from serving.crossing_minds.installation import Installation
 from serving.crossing_minds.kept import KeptAnswers, Key
@@ -54,6 +56,7 @@ class Dialect:
         self._rate = Rate(settings.serving.rate_limit, installation.clock)
         # Where requests are counted, every one of them is looked at.
         self._kept = None if settings.serving.rate_limit else KeptAnswers(installation)
+        self._forms = Forms(installation)
         self._documentation = {prefix: Documentation(router.routes, prefix) for prefix in ("", self._prefix)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +72,7 @@ class Dialect:
             place = found[0] if found else None
             answered, call = await self._answer(scope, headers, receive, found, more)
             if call is not None and call.row_of and place is not None and self._kept is not None:
-                self._kept.keep(_key(scope, headers), call.database, call.row_of, place.allow, [*more], answered[1])
+                self._keep(call, scope, headers, place, [*more], answered[1])
         except Gone:
             return
         except Exception as error:
@@ -84,12 +87,28 @@ class Dialect:
         """Answer as before where nothing changed since; false when the request has to be looked at."""
         if self._kept is None or scope["method"] != "GET" or b"authorization" not in headers:
             return False
-        kept = self._kept.find(_key(scope, headers))
+        key = _key(scope, headers)
+        kept = self._kept.find(key)
         if kept is None:
-            return False
+            parts = split_path(key[2])
+            kept = None if parts is None else self._forms.find(_form_key(key, parts), parts[1])
+            if kept is None:
+                return False
+            self._kept.remember(key, kept)
         more = [*kept.headers, *self._cors.headers(headers, kept.allow, "GET")]
         await _send(send, 200, kept.body, JSON, more)
         return True
+
+    def _keep(
+        self, call: Call, scope: Scope, headers: Headers, place: Place, more: list[tuple[bytes, bytes]], body: bytes
+    ) -> None:
+        """Remember an answer, and its form, for those who come back and for others."""
+        assert self._kept is not None
+        key = _key(scope, headers)
+        parts = None if call.form is None else split_path(key[2])
+        self._kept.keep(key, call.database, call.row_of, place.allow, more, body)
+        if call.form is not None and parts is not None:
+            self._forms.keep(_form_key(key, parts), call.database, call.form, place.allow, more)
 
     def _path(self, scope: Scope) -> str:
         """The path below the prefix, still percent-encoded."""
@@ -164,6 +183,10 @@ class Dialect:
 def _key(scope: Scope, headers: Headers) -> Key:
     raw = scope.get("raw_path") or scope["path"].encode()
     return headers.get(b"authorization", b""), headers.get(b"accept"), raw, scope["query_string"]
+
+
+def _form_key(key: Key, parts: tuple[bytes, str, bytes]) -> FormKey:
+    return key[0], key[1], parts[0], parts[2], key[3]
 
 
 def _query(scope: Scope) -> QueryParams:

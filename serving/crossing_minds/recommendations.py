@@ -8,7 +8,9 @@ from typing import Any
 from contracts.errors import NightloomError
 from serving.crossing_minds import schemas as s
 from serving.crossing_minds import wish as w
+from serving.crossing_minds.auth import FRONTEND
 from serving.crossing_minds.call import Answer, Call
+from serving.crossing_minds.forms import form_of
 from serving.crossing_minds.pages import write_ranking_cursor
 from serving.crossing_minds.problems import of_lookup
 from serving.crossing_minds.router import EVERYBODY, Route
@@ -65,7 +67,10 @@ def _list(read: Reader, *, cursor: bool = True) -> Callable[[Call], Any]:
         user_id = call.params.get("user_id")
         if user_id and granted.source == "row" and wish.reco_type == "profile_to_items" and not _split(granted):
             call.row_of = moment.key(user_id)
-        return items_answer(call, moment, wish, granted, digest)
+        answer = items_answer(call, moment, wish, granted, digest)
+        if call.row_of and call.role != FRONTEND:
+            call.form = form_of(wish, granted, given, answer)
+        return answer
 
     return handler
 

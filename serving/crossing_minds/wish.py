@@ -11,6 +11,7 @@ from scenarios.url_forms import filter_from, rerank_from
 from serving.crossing_minds.call import Call
 from serving.crossing_minds.errors import wrong_parameter, wrong_type
 from serving.crossing_minds.fields import an_object, flag, integer, number, objects, rating, text, timestamp
+from serving.crossing_minds.forms import asked as asked_of
 from serving.crossing_minds.identifiers import Ids
 from serving.crossing_minds.pages import ranking_digest, read_ranking_cursor
 from serving.crossing_minds.problems import of_problem
@@ -183,6 +184,5 @@ def consensus(given: Mapping[str, Any]) -> float:
 
 def page(call: Call, given: Mapping[str, Any], wish: Wish, run_id: str) -> tuple[int, bytes]:
     """Offset of the page that is asked for, and the digest that its next cursor is good for."""
-    request = {**given, "of": [wish.reco_type, sorted(call.params.items())]}
-    digest = ranking_digest(run_id, request)
+    digest = ranking_digest(run_id, asked_of(given, wish.reco_type, **call.params))
     return read_ranking_cursor(given.get("cursor"), digest), digest
