@@ -45,9 +45,13 @@ class Exposures:
     half: Index
     count: Index
     assumed: bool = False
+    ordered: bool = False
+    """Whether equal exposures are together and in order already."""
 
     def gathered(self) -> Exposures:
         """Equal exposures once, in the order of their content: sums over them do not depend on how they came."""
+        if self.ordered:
+            return self
         order = np.lexsort((self.half, self.fold, self.value, self.probability, self.arm, self.context))
         rows = self._at(order)
         changes = np.ones(len(order), dtype=np.bool_)
@@ -58,7 +62,7 @@ class Exposures:
         changes[1:] |= (before != after) & ~(np.isnan(before) & np.isnan(after))
         first = np.flatnonzero(changes)
         count = np.add.reduceat(rows.count, first) if len(first) else rows.count
-        return replace(rows._at(first), count=count)
+        return replace(rows._at(first), count=count, ordered=True)
 
     def where(self, kept: Mask) -> Exposures:
         """The exposures of this mask."""

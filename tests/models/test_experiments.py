@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.stats import beta, norm
 
+from decisions import always_valid, sample_ratio
 from models import experiments as ab
 
 NIGHTS, RUNS, LEVEL, PLANNED = 60, 2000, 0.05, 10_000
@@ -89,7 +90,7 @@ def test_a_fair_split_is_seldom_called_broken_and_a_broken_one_is_found() -> Non
 def test_the_interval_is_the_papers_boundary() -> None:
     judged, converted = np.array([[4000, 6000]]), np.array([[400, 720]])
     found = ab.difference(judged, converted, LEVEL, PLANNED)
-    rho2, t = ab.best_rate(PLANNED, LEVEL), 10_000
+    rho2, t = always_valid.best_rate(PLANNED, LEVEL), 10_000
     shrunk = (converted + 1) / (judged + 2)
     sigma = math.sqrt(t * float((shrunk * (1 - shrunk) / judged).sum()))
     # Waudby-Smith et al., theorem 2.2, as written there.
@@ -118,7 +119,7 @@ def test_it_is_tightest_where_it_was_planned() -> None:
 
 
 def test_the_split_is_judged_by_the_mixture_of_the_paper() -> None:
-    half = ab.SPLIT_WEIGHT / 2
+    half = sample_ratio.SPLIT_WEIGHT / 2
     mixed, _ = quad(lambda theta: beta.pdf(theta, half, half) * theta**30 * (1 - theta) ** 70, 0, 1)
     assert ab.split_p_value(np.array([[30, 70]]))[0] == pytest.approx(min(1, 0.5**100 / mixed), rel=1e-6)
     assert ab.split_p_value(np.array([[0, 0], [50, 50]])).tolist() == [1.0, 1.0]
