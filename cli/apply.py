@@ -1,4 +1,6 @@
-"""``nightloom apply``: scenario files, or documents of an account, into the journal without waiting for the night."""
+"""``nightloom apply``: files of scenarios and agents, or documents of an account, into the journal without waiting for
+the night.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,14 @@ def apply(
     *, file: Annotated[Path | None, Parameter(name=("--filepath", "-f"))] = None, dry: bool = False,
     workspace: str = "", json: bool = False,
 ) -> None:
-    """Put the scenarios among the definitions into force now; what did not change in the files is left alone. With a
-    file: apply its documents to the account of the retention dialect instead, each entry by itself.
+    """Put the scenarios and agents among the definitions into force now; what did not change in the files is left
+    alone. With a file: apply its documents instead, each entry by itself.
 
     Parameters
     ----------
     file
-        YAML documents of kind accountConfigurations, algorithmConfigurations, eventTypes, segments or templates.
+        YAML documents of kind accountConfigurations, algorithmConfigurations, eventTypes, segments,
+        templates, agents or targetingRules; a document of one agent needs no kind.
     dry
         Only say what would change.
     workspace
@@ -32,8 +35,8 @@ def apply(
         Print JSON.
     """
     from store import definitions
-    from store.journal import Journal
     from store.definition_apply import apply_files, preview_files
+    from store.journal import Journal
 
     if file is not None:
         _apply_documents(file, dry, workspace, json)
@@ -52,7 +55,7 @@ def apply(
     for one in found.changes:
         print(f"{'delete' if one.body is None else 'put'} {one.kind.replace('_', ' ')} {one.name}")
     count = len(found.changes)
-    print("nothing changed in the scenario files" if not count else f"{count} {'would change' if dry else 'changed'}")
+    print("nothing changed in the files" if not count else f"{count} {'would change' if dry else 'changed'}")
 
 
 def _apply_documents(file: Path, dry: bool, workspace: str, json: bool) -> None:

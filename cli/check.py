@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check(*, workspace: str = "", json: bool = False) -> None:
-    """Check settings, source mappings, feature rules and scenarios; report every problem and its place.
+    """Check settings, source mappings, feature rules, scenarios and agents; report every problem and its place.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def check(*, workspace: str = "", json: bool = False) -> None:
     if json:
         show_json({
             "problems": [], "sources": [source.name for source in loaded.sources], "digest": loaded.digest,
-            "scenarios": [f"{kind}/{name}" for kind, name in loaded.scenarios.definitions], "warnings": warnings,
+            "scenarios": [f"{kind}/{name}" for kind, name in loaded.scenarios.definitions],
+            "agents": list(loaded.agents.documents), "warnings": warnings,
         })
         return
     for warning in warnings:
@@ -47,14 +48,14 @@ def check(*, workspace: str = "", json: bool = False) -> None:
     rules, scenarios = len(loaded.features.features), len(loaded.scenarios.definitions)
     print(
         f"definitions are good: sources {names}; {rules} feature rules; {scenarios} scenarios; "
-        f"digest {loaded.digest[:16]}"
+        f"{len(loaded.agents.documents)} agents; digest {loaded.digest[:16]}"
     )
 
 
 def _changes(layout: Layout, loaded: Definitions) -> Changes:
     """What applying the scenario files would change."""
-    from store.journal import Journal
     from store.definition_apply import preview_files
+    from store.journal import Journal
 
     if not loaded.settings.journal_url and not layout.journal.exists():
         return preview_files(layout, loaded, None)

@@ -11,7 +11,7 @@ from cli.home import find_layout
 from cli.terminal import show_json, show_table
 from contracts.errors import NotFound
 
-app = App(name="get", help="Show stored scenarios and their history.")
+app = App(name="get", help="Show what is stored: scenarios, agents and their history.")
 
 
 @app.command
@@ -38,6 +38,93 @@ def scenarios(*, history: str = "", reco_type: str = "", workspace: str = "", js
             _show_history(journal, history, json)
         else:
             _show_scenarios(journal, reco_type, json)
+
+
+@app.command
+def agents(*, history: str = "", workspace: str = "", json: bool = False) -> None:
+    """List the agents of the decision dialect, or every version of one.
+
+    Parameters
+    ----------
+    history
+        Show every version of the agent with this code.
+    workspace
+        Workspace.
+    json
+        Print JSON.
+    """
+    from store.agent_documents import AGENT
+    from store.journal import Journal, documents
+    from store.settings_file import load_settings
+
+    layout = find_layout(workspace)
+    with Journal.open(layout, load_settings(layout)) as journal, journal.reading() as connection:
+        found = documents.history(connection, AGENT, history) if history else documents.listed(connection, AGENT)
+    if history and not found:
+        raise NotFound(f"there never was an agent {history}", hint="nightloom get agents")
+    shown: list[dict[str, Any]] = [
+        {
+            "code": one.name, "version": one.version, "who": one.who, "at": one.at, "deleted": one.deleted,
+            "agent": None if one.deleted else jsons.loads(one.body),
+        }
+        for one in found
+    ]
+    if json:
+        show_json(shown)
+        return
+    show_table(
+        f"History of {history}" if history else "Agents",
+        ("code", "status", "points", "goals", "choices", "version", "who", "when (UTC)"),
+        [
+            (
+                one["code"], *_size_of(one["agent"]), one["version"], one["who"], f"{one['at']:%Y-%m-%d %H:%M}",
+            )
+            for one in shown
+        ],
+        right=("points", "goals", "choices", "version"), spare=("when (UTC)", "who"), whole=("code",),
+    )
+
+
+def _size_of(agent: dict[str, Any] | None) -> tuple[Any, ...]:
+    """Status, and how many points, goals and choices."""
+    if agent is None:
+        return "deleted", "", "", ""
+    decisions = [decision for point in agent["points"] for decision in point["decisions"]]
+    return agent["status"], len(agent["points"]), len(agent["goals"]), sum(len(one["choices"]) for one in decisions)
+
+
+@app.command
+def targetingrules(*, workspace: str = "", json: bool = False) -> None:
+    """List the targeting rules of the decision dialect in their order.
+
+    Parameters
+    ----------
+    workspace
+        Workspace.
+    json
+        Print JSON.
+    """
+    from store.agent_documents import read_rules
+    from store.journal import Journal
+    from store.settings_file import load_settings
+
+    layout = find_layout(workspace)
+    with Journal.open(layout, load_settings(layout)) as journal, journal.reading() as connection:
+        found = read_rules(connection)
+    if json:
+        show_json([rule.raw for rule in found])
+        return
+    show_table(
+        "Targeting rules", ("code", "on", "agents", "conditions", "features", "segment"),
+        [
+            (
+                rule.code, "yes" if rule.on else "no", ", ".join(sorted(rule.agents)), len(rule.when),
+                ", ".join(rule.features), rule.segment or "",
+            )
+            for rule in found
+        ],
+        right=("conditions",), whole=("code",),
+    )
 
 
 def _show_scenarios(journal: Any, reco_type: str, json: bool) -> None:

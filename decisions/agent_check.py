@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from contracts.errors import Problem
+from decisions import creation
 from decisions.agent import FIXED, RewardModel, Status
+from decisions.codes import CODE, FEATURE, REFUSED_AGENTS
 
-CODE = re.compile(r"[0-9A-Za-z_-]{1,50}")
-FEATURE = re.compile(r"[0-9A-Za-z_.:-]{1,50}")
 CODE_RULE = "1 to 50 of 0-9 A-Z a-z _ -"
 FEATURE_RULE = "1 to 50 of 0-9 A-Z a-z _ . : -"
-RESERVED = frozenset({
-    "-", "report", "agent-api", "list-agents", "transforms-list", "transforms-options", "transform-rule", "schema",
-    "create-key",
-})
-MOST = {"points": 20, "goals": 50, "segments": 200, "decisions": 10, "choices": 100}
+MOST = {
+    "points": creation.POINTS, "goals": creation.GOALS, "segments": creation.SEGMENTS,
+    "decisions": creation.DECISIONS, "choices": creation.CHOICES,
+}
 TIMEOUT = (60, 31_536_000)  # seconds
 MAX_WINDOW = 3650  # days
 LARGEST = 1e300  # of any number
@@ -47,7 +45,7 @@ class _Checker:
     def agent(self, document: Mapping[str, Any]) -> dict[str, Any]:
         found = _given(document)
         self._code(found, "$")
-        if found.get("code") in RESERVED:
+        if found.get("code") in REFUSED_AGENTS:
             self._fault("$.code", f"{found['code']!r} is the name of a route", "choose another code")
         self._text(found, "name", "$")
         self._one_of(found, "status", get_args(Status), "$")

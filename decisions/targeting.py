@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from decisions.codes import CODE, FEATURE
 from decisions.providers import PROVIDERS, known_source, source_value
 from decisions.regex import BadPattern, searcher
 from decisions.visitor import Visitor
 
-CODE = re.compile(r"[0-9A-Za-z_-]{1,50}")
-FEATURE = re.compile(r"[0-9A-Za-z_.:-]{1,50}")
 EVERY = "*"
 PROVIDER = "#"
 

@@ -24,6 +24,7 @@ from flows.stages.check import check
 from flows.stages.churn import ChurnOutcome, train_churn
 from flows.stages.customers import describe_customers
 from flows.stages.cutoff import Cut
+from flows.stages.definition_files import apply_files
 from flows.stages.documents import registered_types, value_types
 from flows.stages.drain import DrainReport, drain
 from flows.stages.drained import declared_properties
@@ -40,7 +41,6 @@ from flows.stages.precompute import precompute
 from flows.stages.publish import PreviousRun
 from flows.stages.recommend import RecommendOutcome, train
 from flows.stages.scenario_evaluation import evaluate_scenarios
-from flows.stages.scenario_files import apply_files
 from flows.stages.stage import stage_run
 from flows.stages.steering import not_started, steer
 from flows.stopwatch import Lap, Stopwatch

@@ -6,21 +6,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 from sqlalchemy import Connection
 
-from contracts.errors import UsageError
+from contracts.errors import DefinitionError, UsageError
 from contracts.settings import Settings
-from store import event_type_documents, segment_documents, template_documents
+from store import agent_documents, event_type_documents, segment_documents, template_documents
 from store.account_documents import ACCOUNT, ALGORITHM
 from store.journal import Journal, documents
 from store.webhooks.targets import TargetRefused, literal_fault, read_url
 
 ACCOUNT_NAME = "account"
-NAMES = ("algorithmName", "eventType", "segmentName", "friendlyName")
+NAMES = ("algorithmName", "eventType", "segmentName", "friendlyName", "code")
+OF_AN_AGENT = ("code", "points", "goals", "learning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def apply_text(journal: Journal, settings: Settings, text: str, where: str, who:
 
 
 def _document(desk: Desk, document: Any, where: str) -> Iterator[Applied]:
+    if isinstance(document, Mapping) and "kind" not in document and any(name in document for name in OF_AN_AGENT):
+        document = {"kind": "agents", "agents": [{"code": where.partition(".")[0], **document}]}
     if not isinstance(document, Mapping) or document.get("kind") not in KINDS:
         kind = document.get("kind") if isinstance(document, Mapping) else None
         told = f"unknown kind {kind!r}" if kind else "it has no kind"
@@ -227,6 +231,35 @@ def put_template(desk: Desk, connection: Connection, given: Mapping[str, Any]) -
     return template_documents.apply(connection, template_id, found, desk.who, desk.journal.clock())
 
 
+def put_agent(desk: Desk, connection: Connection, given: Mapping[str, Any]) -> str:
+    """Create an agent or replace its document."""
+    code = given.get("code")
+    if not isinstance(code, str):
+        raise UsageError("an agent needs its code")
+    known = agent_documents.read_agent(connection, code) is not None
+    with _in_words():
+        agent_documents.put_agent(
+            connection, desk.settings.workspace, code, given, desk.who, desk.journal.clock()
+        )
+    return "set" if known else "created"
+
+
+def put_targeting_rule(desk: Desk, connection: Connection, given: Mapping[str, Any]) -> str:
+    """Create a targeting rule, or replace the one of its code."""
+    with _in_words():
+        agent_documents.put_rule(connection, given, desk.who, desk.journal.clock())
+    return "set"
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Problems with JSON paths as one refusal."""
+    try:
+        yield
+    except DefinitionError as error:
+        raise UsageError("; ".join(map(str, error.problems))) from error
+
+
 def _known(given: Mapping[str, Any], names: Any) -> None:
     unknown = sorted(str(name) for name in given if name not in names)
     if unknown:
@@ -240,4 +273,6 @@ KINDS: dict[str, tuple[str, Apply]] = {
     "eventTypes": ("eventTypeDefinitions", create_event_type),
     "segments": ("segmentDefinitions", create_segment),
     "templates": ("templateDefinitions", put_template),
+    "agents": ("agents", put_agent),
+    "targetingRules": ("targetingRules", put_targeting_rule),
 }

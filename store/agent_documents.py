@@ -18,12 +18,12 @@ from sqlalchemy import Connection, func, select
 from contracts.errors import DefinitionError, Problem
 from decisions.agent import Agent, from_document, to_document
 from decisions.agent_check import checked
+from decisions.creation import AGENTS
 from decisions.targeting import Rule, parse_rule
 from store.journal import documents
 from store.journal.schema import documents as table
 
 AGENT, RULE, RESET = "agent", "targeting_rule", "agent_reset"
-MOST_AGENTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ def put_agent(
     given = {**document, "code": code} if isinstance(document, Mapping) else document
     found, problems = checked(given)
     before = read_agent(connection, code) if not problems else None
-    if not problems and before is None and _count(connection) >= MOST_AGENTS:
-        problems = [Problem("$", f"there are {MOST_AGENTS} agents already", "delete one that is no longer used")]
+    if not problems and before is None and _count(connection) >= AGENTS:
+        problems = [Problem("$", f"there are {AGENTS} agents already", "delete one that is no longer used")]
     if problems:
         raise DefinitionError([Problem(f"{place}{one.where}", one.message, one.hint) for one in problems])
     created = before.created if before is not None else found.get("created", seconds(at))

@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from contracts.errors import DefinitionError, Problem
 from decisions.agent import from_document, to_document
-from decisions.agent_check import CODE, CODE_RULE, checked
+from decisions.agent_check import CODE_RULE, checked
+from decisions.codes import CODE
 from scenarios.metadata_filter import same_json
 from store.agent_documents import AGENT, put_agent
 from store.journal import documents

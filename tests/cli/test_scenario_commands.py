@@ -69,3 +69,43 @@ def test_a_fault_across_scenarios_blocks_check_and_night(fresh: Shop, tmp_path: 
         assert refused.code == 2 and "go in a circle: front -> front" in refused.err, command
         assert "front.yaml:2" in refused.err and "Traceback" not in refused.err
     assert fresh.good("get", "scenarios", "--json").json == []
+
+
+AGENT = "points:\n  - code: top\n    decisions:\n      - {code: banner, choices: [a, b]}\n"
+
+
+def test_agents_from_files_to_history(fresh: Shop) -> None:
+    path = fresh.home / "definitions" / "agents" / "home.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(AGENT)
+    assert fresh.good("check", "--json").json["agents"] == ["home"]
+    assert fresh.good("get", "agents").out == "Agents: none\n"
+    assert "1 would change" in fresh.good("apply", "--dry").out
+    assert "put agent home" in fresh.good("apply").out and "nothing changed" in fresh.good("apply").out
+    (listed,) = fresh.good("get", "agents", "--json").json
+    assert set(listed) == keys_of("get agents") and listed["agent"]["points"][0]["code"] == "top"
+    path.write_text(AGENT + "aa: true\n")
+    fresh.good("apply")
+    history = fresh.good("get", "agents", "--history", "home", "--json").json
+    assert [(one["version"], one["agent"]["aa"]) for one in history] == [(1, False), (2, True)]
+    assert "home" in fresh.good("get", "agents").out
+    assert fresh("get", "agents", "--history", "nobody").code == 5
+    path.write_text(AGENT + "learning: {explorationRate: 2}\n")
+    refused = fresh("check")
+    assert refused.code == 2 and "agents/home.yaml:5 $.learning.explorationRate: must be between 0 and 1" in refused.err
+
+
+def test_agents_and_rules_from_one_file(fresh: Shop) -> None:
+    path = fresh.home / "all.yaml"
+    path.write_text(
+        "kind: agents\nagents:\n  - {code: one, name: One}\n  - {code: two words}\n---\nkind: targetingRules\n"
+        "targetingRules:\n  - {code: vips, when: [['feature:vip', eq, '1']], apply: {segment: vips}}\n"
+    )
+    refused = fresh("apply", "-f", str(path))
+    assert refused.code == 1 and "$.code: must be 1 to 50" in refused.out
+    assert [one["code"] for one in fresh.good("get", "agents", "--json").json] == ["one"]
+    assert [one["code"] for one in fresh.good("get", "targetingrules", "--json").json] == ["vips"]
+    assert "vips" in fresh.good("get", "targetingrules").out
+    alone = fresh.home / "three.yaml"
+    alone.write_text(AGENT)
+    assert "created three" in fresh.good("apply", "-f", str(alone)).out

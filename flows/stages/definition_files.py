@@ -1,10 +1,10 @@
-"""Brings the scenario files among the definitions into the journal."""
+"""Brings the files of scenarios and agents among the definitions into the journal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store import scenario_apply
+from store import definition_apply
 from store.scenario_files import Changes
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def apply_files(desk: Desk) -> Changes:
 
     Raises DefinitionError with every problem, files and lines named; nothing is changed then.
     """
-    found = scenario_apply.apply_files(desk.layout, desk.definitions, desk.journal)
+    found = definition_apply.apply_files(desk.layout, desk.definitions, desk.journal)
     for name, texts in found.warnings.items():
         for text in texts:
             desk.progress.step("scenario files", 0, 0, f"{name}: {text}")
