@@ -1,4 +1,4 @@
-"""One commit for many requests: writes that arrive within a few milliseconds share one durable transaction."""
+"""One commit for many requests: what arrives within a few milliseconds shares one durable transaction."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -26,12 +27,22 @@ MAX_TOGETHER = 5_000  # writes in one transaction
 # raises undoes them, and nobody else's.
 Within = Callable[[Connection, Sequence[Accepted]], None]
 
+# Work that is done together for all calls of a transaction: it reads, decides and writes, and answers each call in
+# order. An answer may be an exception: that call changed nothing then. What it raises undoes all calls.
+Together = Callable[[Connection, Sequence[Any]], Sequence[Any]]
+
 
 @dataclass(slots=True)
 class _Order:
     writes: Sequence[Write]
-    answer: asyncio.Future[list[Accepted]]
+    answer: asyncio.Future[Any]
     within: Within | None = None
+    together: Together | None = None
+    call: Any = None
+
+    @property
+    def size(self) -> int:
+        return len(self.writes) if self.together is None else 1
 
 
 class GroupCommit:
@@ -63,19 +74,28 @@ class GroupCommit:
         """
         while not self._stopping and self._pending and self._pending + len(writes) > MAX_PENDING:
             if not patient:
-                raise Refusal(
-                    503, "busy", "too many writes wait for the disk; nothing was stored", "repeat in a second"
-                )
+                raise _busy()
             turn: asyncio.Future[None] = self._loop.create_future()
             self._waiting.append(turn)
             await turn
+        accepted: list[Accepted] = await self._order(_Order(writes, self._loop.create_future(), within))
+        return accepted
+
+    async def call(self, together: Together, call: Any) -> Any:
+        """Hand in one call of ``together`` and return its answer once what it did is on disk. Calls of one transaction
+        are answered in the order they came in. Raises Refusal (503), and what the call's answer is if an exception.
+        """
+        if self._pending >= MAX_PENDING:
+            raise _busy()
+        return await self._order(_Order((), self._loop.create_future(), together=together, call=call))
+
+    async def _order(self, order: _Order) -> Any:
         if self._stopping:
             raise Refusal(503, "stopping", "the endpoint is stopping; nothing was stored", "repeat the request")
-        answer: asyncio.Future[list[Accepted]] = self._loop.create_future()
-        self._pending += len(writes)
-        self._orders.append(_Order(writes, answer, within))
+        self._pending += order.size
+        self._orders.append(order)
         self._wake.set()
-        return await answer
+        return await order.answer
 
     def stop(self) -> None:
         """Commit what waits and end the thread."""
@@ -94,18 +114,18 @@ class GroupCommit:
 
     def _take(self) -> list[_Order]:
         taken = [self._orders.popleft()]
-        together = len(taken[0].writes)
-        while self._orders and together + len(self._orders[0].writes) <= MAX_TOGETHER:
+        together = taken[0].size
+        while self._orders and together + self._orders[0].size <= MAX_TOGETHER:
             order = self._orders.popleft()
-            together += len(order.writes)
+            together += order.size
             taken.append(order)
         return taken
 
     def _commit(self, orders: list[_Order]) -> None:
         began = time.perf_counter()
-        results: list[list[Accepted] | Exception]
+        results: list[Any]
         try:
-            results = [*self._stored(orders)]
+            results = self._stored(orders)
         except StorageError as error:
             log.warning("%s", error)
             results = [Refusal(503, "storage", error.message, error.hint)] * len(orders)
@@ -113,23 +133,26 @@ class GroupCommit:
             if len(orders) > 1:
                 log.warning("a group of writes failed (%s); each is tried alone", error)
             results = [self._alone(order) for order in orders]
-        self._observe(sum(len(order.writes) for order in orders), time.perf_counter() - began)
+        self._observe(sum(order.size for order in orders), time.perf_counter() - began)
         self._loop.call_soon_threadsafe(self._answer, orders, results)
 
-    def _stored(self, orders: list[_Order]) -> list[list[Accepted]]:
+    def _stored(self, orders: list[_Order]) -> list[Any]:
         """All of these in one transaction."""
         given = [write for order in orders for write in order.writes]
-        if all(order.within is None for order in orders):
+        if all(order.within is None and order.together is None for order in orders):
             return _shared_out(orders, self._journal.accept(given))
+        answers: dict[int, Any] = {}
 
         def within(connection: Connection, accepted: list[Accepted]) -> None:
             for order, places in zip(orders, _shared_out(orders, accepted), strict=True):
                 if order.within is not None:
                     order.within(connection, places)
+            answers.update(_calls(connection, orders))
 
-        return _shared_out(orders, self._journal.accept(given, within))
+        places = _shared_out(orders, self._journal.accept(given, within))
+        return [answers.get(at, place) for at, place in enumerate(places)]
 
-    def _alone(self, order: _Order) -> list[Accepted] | Exception:
+    def _alone(self, order: _Order) -> Any:
         try:
             return self._stored([order])[0]
         except StorageError as error:
@@ -137,9 +160,9 @@ class GroupCommit:
         except Exception as error:
             return error
 
-    def _answer(self, orders: list[_Order], results: list[list[Accepted] | Exception]) -> None:
+    def _answer(self, orders: list[_Order], results: list[Any]) -> None:
         for order, result in zip(orders, results, strict=True):
-            self._pending -= len(order.writes)
+            self._pending -= order.size
             if order.answer.done():
                 continue  # the client is gone; its writes are stored all the same
             if isinstance(result, Exception):
@@ -150,6 +173,23 @@ class GroupCommit:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
+
+
+def _busy() -> Refusal:
+    return Refusal(503, "busy", "too many writes wait for the disk; nothing was stored", "repeat in a second")
+
+
+def _calls(connection: Connection, orders: list[_Order]) -> dict[int, Any]:
+    """Answers of the calls among some orders, by the order's place."""
+    kinds: dict[Together, list[int]] = {}
+    for at, order in enumerate(orders):
+        if order.together is not None:
+            kinds.setdefault(order.together, []).append(at)
+    answers: dict[int, Any] = {}
+    for together, places in kinds.items():
+        found = together(connection, [orders[at].call for at in places])
+        answers.update(zip(places, found, strict=True))
+    return answers
 
 
 def _shared_out(orders: list[_Order], accepted: list[Accepted]) -> list[list[Accepted]]:
