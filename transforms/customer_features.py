@@ -55,7 +55,7 @@ def features_of(account: Account, rfm: Rfm) -> CustomerFeatures | None:
         return None
     taken: set[str] = set()
     segments = []
-    for one in sorted(account.segments, key=lambda segment: segment.segment_id):
+    for one in sorted(account.segments, key=lambda segment: (segment.name, segment.segment_id)):
         name = one.name
         while name.lower() in taken:
             name += "~"
