@@ -9,7 +9,9 @@ from cyclopts import App
 
 from cli.home import find_layout
 from cli.terminal import show_json, show_table
+from contracts.errors import UsageError
 from store.journal import Journal, Role
+from store.journal.keys import AgentKeyKind
 from store.layout import Layout
 
 app = App(name="keys", help="Create, list and revoke keys of the endpoint.")
@@ -17,7 +19,8 @@ app = App(name="keys", help="Create, list and revoke keys of the endpoint.")
 
 @app.command
 def create(
-    *, role: Role = "read", octy: bool = False, label: str = "", workspace: str = "", json: bool = False
+    *, role: Role = "read", octy: bool = False, conductrics: AgentKeyKind | None = None, existing: str = "",
+    label: str = "", workspace: str = "", json: bool = False,
 ) -> None:
     """Make a key and print its secret, which is stored nowhere and cannot be shown again.
 
@@ -27,6 +30,11 @@ def create(
         read: lookups; write: lookups and events; admin: everything.
     octy
         Make a public and a secret key of the retention dialect instead; they may do everything in it.
+    conductrics
+        Make a key of the decision dialect instead. runtime: decisions and goals, may stand in a page; admin: reports
+        and agents too.
+    existing
+        A key of the decision dialect that clients have already; it is taken in, and only its digest is stored.
     label
         What or whom it is for.
     workspace
@@ -35,6 +43,11 @@ def create(
         Print JSON.
     """
     layout = find_layout(workspace)
+    if existing and conductrics is None:
+        raise UsageError("--existing needs --conductrics", hint="--conductrics runtime or --conductrics admin")
+    if conductrics is not None:
+        _create_agent_key(layout, conductrics, label, existing, json)
+        return
     if octy:
         _create_pair(layout, label, json)
         return
@@ -118,6 +131,17 @@ def _create_pair(layout: Layout, label: str, json: bool) -> None:
         show_json({"public_key": public, "secret_key": secret, "label": label})
     else:
         print(f"{public}:{secret}")
+
+
+def _create_agent_key(layout: Layout, kind: AgentKeyKind, label: str, existing: str, json: bool) -> None:
+    from store.journal.keys import create_agent_key
+
+    with _journal(layout) as journal, journal.writing() as connection:
+        key = create_agent_key(connection, kind, label, journal.clock(), existing)
+    if json:
+        show_json({"key": key, "kind": kind, "label": label})
+    else:
+        print(key)
 
 
 def _minute(moment: datetime | None) -> str:

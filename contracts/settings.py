@@ -134,6 +134,8 @@ class Serving:
     The retention dialect is served below ``octy_path`` and for every path of ``octy_hosts``. ``octy_version``: what it
     tells clients that ask for the current one. ``requests_per_minute``: of one key to one of its endpoints, 0 for no
     limit.
+
+    The decision dialect is served below ``conductrics_path`` and for every path of ``conductrics_hosts``.
     """
 
     host: str = "127.0.0.1"
@@ -151,6 +153,8 @@ class Serving:
     octy_hosts: tuple[str, ...] = ()
     octy_version: str = "v2.0.1-beta"
     requests_per_minute: int = 0
+    conductrics_path: str = "/conductrics"
+    conductrics_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,18 @@ class LiveSegments:
 
 
 @dataclass(frozen=True, slots=True)
+class Decisions:
+    """Agents that decide. ``auto_create``: what a call names and nobody knows is created; without it, it is refused.
+    ``accept_any_key``: every key opens everything, for tests. ``timezone``: of days and hours in targeting rules, where
+    nothing tells the visitor's own.
+    """
+
+    auto_create: bool = True
+    accept_any_key: bool = False
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one workspace. ``journal_url`` empty means SQLite in the workspace's own folder."""
 
@@ -189,3 +205,4 @@ class Settings:
     serving: Serving = Serving()
     webhooks: Webhooks = Webhooks()
     live_segments: LiveSegments = LiveSegments()
+    decisions: Decisions = Decisions()

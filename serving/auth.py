@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from serving.refusals import Refusal
 from store.journal import KeyRing, Role
+from store.journal.keys import AgentKeyKind
 
 RANK: dict[Role, int] = {"read": 0, "write": 1, "admin": 2}
 HINT = "send the header `Authorization: Bearer <key>`; `nightloom keys create` makes keys"
@@ -40,6 +41,10 @@ class Gate:
     def pair(self, public: str, secret: str) -> bool:
         """Whether these two keys of the retention dialect belong together and are in force."""
         return self._keys.pair(public, secret)
+
+    def agent_key(self, presented: str) -> AgentKeyKind | None:
+        """Kind of a key of the decision dialect, None when unknown or revoked."""
+        return self._keys.agent_key(presented)
 
     def _role(self, presented: bytes) -> Role:
         scheme, _, secret = presented.decode("latin-1").partition(" ")

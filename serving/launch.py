@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import UsageError
-from contracts.settings import Ingest, LiveSegments, Recommendations, Serving, Settings, Webhooks
+from contracts.settings import Decisions, Ingest, LiveSegments, Recommendations, Serving, Settings, Webhooks
 from store.layout import Layout
 
 VARIABLE = "NIGHTLOOM_ENDPOINT"
+LISTS = ("crossing_minds_hosts", "cors_origins", "octy_hosts", "conductrics_hosts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Launch:
             "serving": dataclasses.asdict(self.settings.serving),
             "webhooks": dataclasses.asdict(self.settings.webhooks),
             "live_segments": dataclasses.asdict(self.settings.live_segments),
+            "decisions": dataclasses.asdict(self.settings.decisions),
         })
 
     @classmethod
@@ -49,11 +51,12 @@ class Launch:
             raise UsageError(f"{VARIABLE} is not set", hint="start the endpoint with `nightloom serve`")
         told = json.loads(text)
         ranking = {**told["recommendations"], "item_stop_list": tuple(told["recommendations"]["item_stop_list"])}
-        lists = {name: tuple(told["serving"][name]) for name in ("crossing_minds_hosts", "cors_origins", "octy_hosts")}
+        lists = {name: tuple(told["serving"][name]) for name in LISTS}
         webhooks = {**told["webhooks"], "allow_networks": tuple(told["webhooks"]["allow_networks"])}
         settings = Settings(
             workspace=told["workspace"], journal_url=told["journal_url"], ingest=Ingest(**told["ingest"]),
             recommendations=Recommendations(**ranking), serving=Serving(**{**told["serving"], **lists}),
             webhooks=Webhooks(**webhooks), live_segments=LiveSegments(**told["live_segments"]),
+            decisions=Decisions(**told["decisions"]),
         )
         return cls(Layout(Path(told["home"]), told["workspace"]), settings, told["host"], told["tallies"])

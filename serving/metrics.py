@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROUTES = (
     "recommendations_profile", "recommendations_item", "recommendations_session", "recommendations_batch", "churn",
     "churn_batch", "profiles", "profiles_batch", "items", "items_batch", "events", "health", "ready", "metrics", "docs",
-    "crossing_minds", "octy", "other",
+    "crossing_minds", "octy", "conductrics", "other",
 )
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

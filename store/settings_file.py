@@ -8,6 +8,7 @@ import ipaddress
 import tomllib
 from collections.abc import Iterator
 from typing import Any, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.errors import DefinitionError, Problem, StorageError
 from contracts.settings import Settings
@@ -81,6 +82,16 @@ def _is_network(text: str) -> bool:
     return True
 
 
+def _is_zone(name: str) -> bool:
+    if name == "UTC":
+        return True
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return False
+    return True
+
+
 def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
     """Values of the right type that make no sense."""
     pipeline, ranking, churn = settings.pipeline, settings.recommendations, settings.churn
@@ -122,6 +133,12 @@ def _out_of_range(settings: Settings, where: str) -> Iterator[Problem]:
             "serving.crossing_minds_path",
             "must be a path below /, like /crossing-minds",
         ),
+        (
+            settings.serving.conductrics_path.startswith("/") and len(settings.serving.conductrics_path) > 1,
+            "serving.conductrics_path",
+            "must be a path below /, like /conductrics",
+        ),
+        (_is_zone(settings.decisions.timezone), "decisions.timezone", "must be a time zone, like Europe/Berlin"),
         (settings.serving.rate_limit >= 0, "serving.rate_limit", "must be 0 (no limit) or more"),
         (settings.live_segments.max_event_age > 0, "live_segments.max_event_age", "must be above 0 hours"),
         (settings.live_segments.tag_ttl_days >= 0, "live_segments.tag_ttl_days", "must be 0 (never) or more"),

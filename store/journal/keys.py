@@ -11,7 +11,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, insert, select, update
 
-from contracts.errors import NotFound
+from contracts.errors import NotFound, UsageError
 from store.journal import counters
 from store.journal.schema import keys as table
 
@@ -20,6 +20,11 @@ ROLES: tuple[Role, ...] = ("read", "write", "admin")
 REVISION = "keys_revision"
 PREFIX = "nl"
 PUBLIC, SECRET = "pk_", "sk_"
+
+AgentKeyKind = Literal["runtime", "admin"]
+AGENT_KEYS: dict[str, AgentKeyKind] = {"rk_": "runtime", "ak_": "admin"}
+SHORTEST = 16
+"""Characters of a key that was made elsewhere, at least: it must not be guessed from its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,28 @@ def create_pair(connection: Connection, label: str, at: datetime, account: str =
     return f"{public}_{account}" if account else public, secret
 
 
+def create_agent_key(connection: Connection, kind: AgentKeyKind, label: str, at: datetime, known: str = "") -> str:
+    """Make a key of the decision dialect inside a write transaction, or take in one that clients have already.
+
+    Returns the key, of which only its digest is stored. Raises UsageError for a known key that is too short or is one.
+    """
+    prefix = next(start for start, one in AGENT_KEYS.items() if one == kind)
+    key = known or f"{prefix}{secrets.token_hex(20)}"
+    if len(key) < SHORTEST or not key.isprintable() or " " in key:
+        raise UsageError(
+            f"a key needs {SHORTEST} printable characters or more, and no space", hint="leave it out: one is made"
+        )
+    taken = select(table.c.key_id).where(table.c.hash == digest(key), table.c.revoked_at.is_(None))
+    if connection.execute(taken).first() is not None:
+        raise UsageError("this is a key already", hint="`nightloom keys list` shows them")
+    role: Role = "admin" if kind == "admin" else "write"
+    connection.execute(insert(table).values(
+        key_id=f"{prefix}{secrets.token_hex(6)}", hash=digest(key), role=role, label=label, created_at=at
+    ))
+    counters.bump(connection, REVISION)
+    return key
+
+
 def account_of(public: str) -> str:
     """The workspace that a public key names, empty for the endpoint's own."""
     return public.removeprefix(PUBLIC).partition("_")[2]
@@ -92,6 +119,8 @@ class KeyRing:
 
     def __init__(self, keys: list[Key]) -> None:
         self._keys = {key.key_id: key for key in keys if key.revoked_at is None}
+        self._agent_keys = {key.hash: AGENT_KEYS[key.key_id[:3]] for key in self._keys.values()
+                            if key.key_id[:3] in AGENT_KEYS}
 
     def role(self, presented: str) -> Role | None:
         """Role of a presented key, None when unknown, revoked or malformed. The secret is compared in constant time."""
@@ -108,3 +137,9 @@ class KeyRing:
         key = self._keys.get(PUBLIC + inner)
         stored = key.hash if key is not None and public.startswith(PUBLIC) else digest("")
         return hmac.compare_digest(digest(secret), stored) and key is not None
+
+    def agent_key(self, presented: str) -> AgentKeyKind | None:
+        """Kind of a key of the decision dialect, None when unknown or revoked. What is looked up is its digest, so the
+        time it takes tells nothing of the keys.
+        """
+        return self._agent_keys.get(digest(presented))

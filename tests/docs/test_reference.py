@@ -44,7 +44,7 @@ def _written(value: object) -> str:
     "section",
     [
         "", "pipeline", "ingest", "recommendations", "churn", "rfm", "identification", "scenarios", "experiments",
-        "serving",
+        "serving", "webhooks", "live_segments", "decisions",
     ],
 )
 def test_every_setting_is_documented_with_its_default(section: str) -> None:
