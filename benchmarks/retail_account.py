@@ -76,17 +76,19 @@ def prepare(con: duckdb.DuckDBPyConnection, data: Path, share: int) -> None:
         {"share": share},
     )
     con.execute(
-        "CREATE TABLE shop_profiles AS SELECT customer_id, nullif(arg_max(country, row(happened, country)), 'Unspecified') "
-        "AS country, median(quantity) >= 24 AS wholesale, year(min(happened)) AS first_year FROM lines GROUP BY customer_id"
+        "CREATE TABLE shop_profiles AS SELECT customer_id, nullif(arg_max(country, row(happened, country)), "
+        "'Unspecified') AS country, median(quantity) >= 24 AS wholesale, year(min(happened)) AS first_year "
+        "FROM lines GROUP BY customer_id"
     )
     con.execute(
         "CREATE TABLE shop_items AS SELECT item_id, upper(left(item_id, 2)) AS item_category, "
-        "arg_max(name, row(happened, name)) AS item_name, arg_max(name, row(happened, name)) || ' (' || item_id || ')' AS "
-        "item_description, round(100 * median(price))::BIGINT AS item_price FROM lines "
+        "arg_max(name, row(happened, name)) AS item_name, item_name || ' (' || item_id || ')' AS item_description, "
+        "round(100 * median(price))::BIGINT AS item_price FROM lines "
         "WHERE length(name) > 4 AND price > 0 GROUP BY item_id"
     )
     con.execute(
-        "CREATE TABLE shop_events AS SELECT row_number() OVER (ORDER BY happened, invoice, item_id, quantity, price) AS n, "
+        "CREATE TABLE shop_events AS "
+        "SELECT row_number() OVER (ORDER BY happened, invoice, item_id, quantity, price) AS n, "
         "CASE WHEN quantity > 0 THEN 'charged' ELSE 'returned' END AS event_type, customer_id, happened, item_id, "
         "CASE WHEN quantity > 0 THEN CASE WHEN hash(invoice) % 3 = 0 THEN 'invoice' ELSE 'card' END END AS "
         "payment_method, CASE WHEN quantity > 0 THEN invoice END AS invoice, "
@@ -206,10 +208,11 @@ def drop_files(layout: Layout, con: duckdb.DuckDBPyConnection, since: datetime, 
                           "FROM shop_profiles ORDER BY hash(customer_id)")
         write("items", "SELECT item_price, item_name, item_id, item_description, item_category FROM shop_items "
                        "ORDER BY hash(item_id)")
-    write("events", "SELECT strftime(happened, '%Y-%m-%d %H:%M:%S') AS created_at, customer_id AS profile_id, event_type, "
-                    'quantity AS "event_properties>>quantity", item_id AS "event_properties>>item_id", '
+    write("events", "SELECT strftime(happened, '%Y-%m-%d %H:%M:%S') AS created_at, customer_id AS profile_id, "
+                    'event_type, quantity AS "event_properties>>quantity", item_id AS "event_properties>>item_id", '
                     'payment_method AS "event_properties>>payment_method", invoice AS "event_properties>>invoice" '
-                    f"FROM shop_events WHERE happened >= TIMESTAMP '{since}' AND happened < TIMESTAMP '{until}' ORDER BY n")
+                    f"FROM shop_events WHERE happened >= TIMESTAMP '{since}' AND happened < TIMESTAMP '{until}' "
+                    "ORDER BY n")
 
 
 def run_night(home: Path, workspace: str, as_of: datetime) -> Outcome:
