@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decisions.patterns import Feature
+from decisions.posterior import Moments, moments
 
 Index = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -86,22 +87,8 @@ class Sums:
         return Sums(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
     def moments(self) -> Moments:
-        """n = W^2 / W2, m = S1 / W, s^2 = max(0, S2 / W - m^2) n / (n - 1), 0 if n <= 1 (8.2); 0 without exposures."""
-        w, w2 = np.where(self.w > 0, self.w, 1.0), np.where(self.w > 0, self.w2, 1.0)
-        n = np.where(self.w > 0, np.square(self.w) / w2, 0.0)
-        mean = self.s1 / w
-        spread = np.maximum(self.s2 / w - np.square(mean), 0)
-        variance = np.where(n > 1, spread * n / np.maximum(n - 1, 1e-12), 0.0)
-        return Moments(n, mean, variance)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Moments:
-    """Effective count n, mean m and sample variance s^2 of one shape, float64."""
-
-    n: Values
-    mean: Values
-    variance: Values
+        """Effective count, mean and variance of each."""
+        return moments(self.w, self.w2, self.s1, self.s2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,10 +9,7 @@ from scipy.special import expit, logit, ndtri
 
 from decisions.best import best_of_normals
 from decisions.patterns import SEPARATOR
-from models.policies.cells import AgentStatistics, Cells, Index, Mask, PointStatistics, Sums, Values
-from models.policies.feature_model import KAPPAS, Fitted, Rewards, fit, predict, rewards, shown_by
-from models.policies.policy import ANY, ROW_SET_ARRAYS, AgentPolicy, FeatureFit, Key, PointPolicy
-from models.policies.posterior import (
+from decisions.posterior import (
     INTERVAL,
     MATURE_EXPOSURES,
     THIN_GOALS,
@@ -23,6 +20,9 @@ from models.policies.posterior import (
     served_weights,
     valued_posterior,
 )
+from models.policies.cells import AgentStatistics, Cells, Index, Mask, PointStatistics, Sums, Values
+from models.policies.feature_model import KAPPAS, Fitted, Rewards, fit, predict, rewards, shown_by
+from models.policies.policy import ANY, ROW_SET_ARRAYS, AgentPolicy, FeatureFit, Key, PointPolicy
 from models.policies.shrinkage import LEAST_EXPOSURES, LEAST_SEGMENTS, shrink
 from models.threads import one_blas_thread
 

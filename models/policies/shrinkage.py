@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
-from models.policies.cells import Moments, Values
-from models.policies.posterior import Betas, Students, updated_beta, updated_student
+from decisions.posterior import Betas, Moments, Students, updated_beta, updated_student
+from models.policies.cells import Values
 
 LEAST_EXPOSURES = 100
 LEAST_SEGMENTS = 2

@@ -1,4 +1,4 @@
-"""Posteriors of the mean reward of arms (decision contract, section 8.3)."""
+"""Posteriors of the mean reward of arms (decision contract, sections 8.2 and 8.3)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,35 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import betaincinv, stdtrit
+from numpy.typing import NDArray
 
 from decisions.best import best_of_betas, best_of_students
-from models.policies.cells import Mask, Moments, Values
+
+Values = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 GREATEST_PRIOR = 1000.0
 INTERVAL = 0.9
 MATURE_EXPOSURES = 100
 THIN_GOALS = 40
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Effective count n, mean m and sample variance s^2 of one shape, float64."""
+
+    n: Values
+    mean: Values
+    variance: Values
+
+
+def moments(w: Values, w2: Values, s1: Values, s2: Values) -> Moments:
+    """n = W^2 / W2, m = S1 / W, s^2 = max(0, S2 / W - m^2) n / (n - 1), 0 if n <= 1 (8.2); all 0 without exposures."""
+    weight, squares = np.where(w > 0, w, 1.0), np.where(w > 0, w2, 1.0)
+    n = np.where(w > 0, np.square(w) / squares, 0.0)
+    mean = s1 / weight
+    spread = np.maximum(s2 / weight - np.square(mean), 0)
+    return Moments(n, mean, np.where(n > 1, spread * n / np.maximum(n - 1, 1e-12), 0.0))
 
 
 class Posterior(Protocol):
@@ -52,6 +72,8 @@ class Betas:
         return np.asarray(np.sqrt(self.a * self.b / (total + 1)) / total)
 
     def interval(self) -> tuple[Values, Values]:
+        from scipy.special import betaincinv
+
         tail = (1 - INTERVAL) / 2
         return np.asarray(betaincinv(self.a, self.b, tail)), np.asarray(betaincinv(self.a, self.b, 1 - tail))
 
@@ -78,6 +100,8 @@ class Students:
         return np.asarray(self.scale * np.sqrt(self.freedom / beyond))
 
     def interval(self) -> tuple[Values, Values]:
+        from scipy.special import stdtrit
+
         reach = self.scale * stdtrit(self.freedom, (1 + INTERVAL) / 2)
         return np.asarray(self.location - reach), np.asarray(self.location + reach)
 
