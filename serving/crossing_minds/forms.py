@@ -36,12 +36,31 @@ class Form:
     amount: int
     given: Mapping[str, Any]
     tail: bytes
+    cold_tail: bytes
+
+
+class Texts(dict[int, bytes]):
+    """Ids of items as answers write them, by row; each is made when it is first needed."""
+
+    MOST = 100_000
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__()
+        self._names = standing.view.pack.item_ids
+        self._write = standing.tenant.ids.write
+
+    def __missing__(self, item: int) -> bytes:
+        if len(self) >= self.MOST:
+            self.clear()
+        text = self[item] = orjson.dumps(self._write("item", self._names[item].decode()))
+        return text
 
 
 @dataclass(frozen=True, slots=True)
 class _Filed:
     form: Form
     standing: Standing
+    texts: Texts
     allow: bytes
     headers: Headers
 
@@ -49,10 +68,13 @@ class _Filed:
 def form_of(wish: Wish, granted: Granted, given: Mapping[str, Any], answer: Mapping[str, Any]) -> Form | None:
     """The form of an answer; None for one that is no row, or whose scenarios decide by who asks."""
     first_page = granted.more and not wish.offset and not given.get("cursor")  # a cursor belongs to one user
-    if granted.rows is None or granted.cold or not first_page or not _impersonal(granted):
+    if granted.rows is None or not first_page or not _impersonal(granted):
         return None
     rest = {name: value for name, value in answer.items() if name not in ("items_id", "next_cursor")}
-    return Form(granted.rows, granted.reco_type, len(granted.items), given, b"," + orjson.dumps(rest)[1:])
+    tails = [
+        b"," + orjson.dumps({**rest, "metadata": {**rest["metadata"], "cold": cold}})[1:] for cold in (False, True)
+    ]
+    return Form(granted.rows, granted.reco_type, len(granted.items), given, *tails)
 
 
 def _impersonal(granted: Granted) -> bool:
@@ -76,7 +98,14 @@ class Forms:
             return
         if len(self._filed) >= self.MOST:
             self._filed.clear()
-        self._filed[key] = _Filed(form, standing, allow, headers)
+        self._filed[key] = _Filed(form, standing, self._texts_of(standing), allow, headers)
+
+    def _texts_of(self, standing: Standing) -> Texts:
+        """Shared by the forms of one state."""
+        for filed in self._filed.values():
+            if filed.standing == standing:
+                return filed.texts
+        return Texts(standing)
 
     def find(self, key: Key, user: str) -> Kept | None:
         """The answer for a user, as the path spells the id; None when the whole way has to be gone."""
@@ -87,7 +116,9 @@ class Forms:
         ids, pack = standing.tenant.ids, standing.view.pack
         user_id = ids.user.canonical(user)
         row = -1 if user_id is None else pack.profile_row(user_id)
-        if row < 0 or pack.lists_cold[row]:
+        cold = row >= 0 and bool(pack.lists_cold[row])
+        # A cold profile that met something has a list that starts from that.
+        if user_id is None or row < 0 or (cold and pack.met(row)):
             return None
         profile = pack.profile_ids[row].decode()
         if standing.touched(profile):
@@ -95,13 +126,12 @@ class Forms:
         part = form.rows.part(row, 0, form.amount) or []
         if len(part) < form.amount:
             return None
-        names = pack.item_ids
-        items = orjson.dumps(ids.write_all("item", [names[item].decode() for item in part]))
+        items = b",".join(map(filed.texts.__getitem__, part))
         cursor = b""
         if form.rows.length(row) > form.amount:
             digest = ranking_digest(standing.view.snapshot.run_id, asked(form.given, form.reco_type, user_id=user_id))
             cursor = b',"next_cursor":"%b"' % write_ranking_cursor(form.amount, digest).encode()
-        body = b'{"items_id":%b%b%b' % (items, cursor, form.tail)
+        body = b'{"items_id":[%b]%b%b' % (items, cursor, form.cold_tail if cold else form.tail)
         return Kept(standing, profile, filed.allow, filed.headers, body)
 
 
