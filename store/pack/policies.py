@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ _JOIN = "\x1f"
 
 class PolicyBook:
     """The policies of one run. ``pins`` names agents whom an operator rolled back, with the version they serve.
+    ``respected``: the last reset of each agent that the run knew; what it learned is from after it.
 
     ``missing``: the run was made without policies; every agent has version ``0`` then and no rows.
     """
@@ -36,6 +38,7 @@ class PolicyBook:
         self._pins: Mapping[str, str] = pins or {}
         facts: dict[str, Any] = {} if self.missing else json.loads(path.read_text())
         self._served: dict[str, str] = facts.get("served", {})
+        self.respected = {agent: datetime.fromisoformat(at) for agent, at in facts.get("resets", {}).items()}
         self._versions: dict[str, list[str]] = facts.get("versions", {})
         self._encodings: dict[str, Encoding] = {
             key: Encoding(one["indicators"], [Feature(code, numeric, tuple(cuts)) for code, numeric, cuts in
