@@ -19,6 +19,7 @@ from contracts.errors import StorageError
 from flows.desk import Desk
 from flows.stages import cutoff, publish
 from flows.stages.account_documents import take_documents, with_event_types
+from flows.stages.agent_erasure import forget
 from flows.stages.build import build
 from flows.stages.check import check
 from flows.stages.churn import ChurnOutcome, train_churn
@@ -132,6 +133,7 @@ def run_night(desk: Desk, order: Order, step: Step) -> Outcome:
         if order.ingest:
             with watch.lap("drain") as lap:
                 lap.rows = step("drain", lambda: drain_journal(desk), retries=2).rows
+            step("deleted agents", lambda: forget(desk.layout, desk.settings, desk.journal), retries=2)
             with watch.lap("ingest") as lap:
                 outcome.ingest = step("ingest", lambda: take_drops(desk), retries=2)
                 lap.rows = outcome.ingest.rows_in

@@ -1,8 +1,13 @@
-"""Takes everything of some profiles out of the warehouse."""
+"""Takes everything of some profiles, or of some agents, out of the warehouse."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
 import duckdb
+
+OF_AGENTS = ("decisions", "goals", "decision_sessions")
 
 
 def erase_profiles(con: duckdb.DuckDBPyConnection, erased: str) -> None:
@@ -27,3 +32,21 @@ def erase_profiles(con: duckdb.DuckDBPyConnection, erased: str) -> None:
     for table in ("written_rows", "written_values", "written_facts"):
         con.execute(f"DELETE FROM {table} WHERE entity = 'profiles' AND id IN (SELECT profile_id FROM {erased})")
     con.execute(f"DELETE FROM profiles WHERE {mine}")
+
+
+def erase_agents(con: duckdb.DuckDBPyConnection, until: Mapping[str, datetime]) -> int:
+    """Delete the events that each agent received up to a moment (naive UTC); returns how many. Call inside a
+    transaction.
+    """
+    con.execute("CREATE OR REPLACE TEMP TABLE erased_agents (agent VARCHAR, until TIMESTAMP)")
+    con.executemany("INSERT INTO erased_agents VALUES ($agent, $until)", [
+        {"agent": agent, "until": at} for agent, at in sorted(until.items())
+    ])
+    erased = 0
+    for table in OF_AGENTS:
+        row = con.execute(
+            f"DELETE FROM {table} USING erased_agents e WHERE {table}.agent = e.agent AND {table}.received_ts <= e.until"
+        ).fetchone()
+        erased += int(row[0]) if row else 0
+    con.execute("DROP TABLE erased_agents")
+    return erased
