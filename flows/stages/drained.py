@@ -104,8 +104,10 @@ def _erase(con: duckdb.DuckDBPyConnection) -> None:
     if found and found[0]:
         con.execute(
             "CREATE OR REPLACE TEMP TABLE left_sessions AS "
-            "SELECT body->>'$.session_id' AS session_id, e.seq FROM writes w JOIN erased e USING (profile_id) "
-            "WHERE entity = 'session_resolve' AND w.seq < e.seq "
+            "SELECT session_id, e.seq FROM (SELECT seq, profile_id, body->>'$.session_id' AS session_id FROM writes "
+            "WHERE entity = 'session_resolve' AND (body->>'$.session_id') NOT IN (SELECT session_id FROM sessions) "
+            "QUALIFY row_number() OVER (PARTITION BY session_id ORDER BY seq) = 1) w "  # the first stands
+            "JOIN erased e USING (profile_id) WHERE w.seq < e.seq "
             "UNION SELECT session_id, e.seq FROM sessions JOIN erased e USING (profile_id) "
             "UNION SELECT unnest(from_json(body->'$.sessions', '[\"VARCHAR\"]')), seq FROM writes "
             "WHERE entity = 'profiles' AND op = 'erase' AND json_type(body, '$.sessions') = 'ARRAY'"
