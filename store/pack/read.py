@@ -215,6 +215,11 @@ class ServingPack:
         offsets = self._history.offsets
         return slice(int(offsets[profile_row]), int(offsets[profile_row + 1]))
 
+    def met(self, profile_row: int) -> bool:
+        """Whether a profile has any event with an item of the run."""
+        place = self.history_of(profile_row)
+        return place.start < place.stop
+
     @cached_property
     def materialized(self) -> dict[tuple[str, str], Rows]:
         """Rows by reco type and rules digest."""
