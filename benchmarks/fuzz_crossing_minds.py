@@ -17,11 +17,9 @@ import sys
 import tempfile
 import time
 import warnings
-import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -30,11 +28,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import httpx  # noqa: E402 - after the path
-import jsonschema  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
+from benchmarks import made_up  # noqa: E402
 from benchmarks.crossing_minds_requests import requests as requests_of  # noqa: E402
 from benchmarks.fuzz import run_cases  # noqa: E402
+from benchmarks.made_up import misfits  # noqa: E402
 from contracts.settings import Settings  # noqa: E402
 from serving.app import Endpoint  # noqa: E402
 from serving.crossing_minds.errors import ApiError  # noqa: E402
@@ -66,21 +65,15 @@ class Login:
     token: str
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(made_up.Findings):
     """Answers by route and status, and what must not be, each told once."""
-
-    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
-    faults: dict[str, str] = field(default_factory=dict)
 
     def judge(
         self, route: Route | None, login: Login | None, asked: str, status: int, kind: str, body: bytes
     ) -> None:
         """Take in one answer; ``route`` None: of a path or verb that there is none for."""
         name = f"{route.verb} {route.path}" if route else "elsewhere"
-        self.answers[name, status] += 1
-        for wrong in wrongs(route, login, status, kind, body):
-            self.faults.setdefault(f"{name} {status}: {wrong}", f"{login} {asked} -> {body[:400]!r}")
+        self.take(name, status, wrongs(route, login, status, kind, body), f"{login} {asked} -> {body[:400]!r}")
 
 
 def wrongs(route: Route | None, login: Login | None, status: int, kind: str, body: bytes) -> Iterator[str]:
@@ -106,14 +99,6 @@ def wrongs(route: Route | None, login: Login | None, status: int, kind: str, bod
             yield "answers without a database"
     if route is not None and status < 300 and (status == 204) != (route.answer is None):
         yield "status is not the one described"
-
-
-def misfits(schema: Any, body: bytes) -> Iterator[str]:
-    """Where a good answer is not as described."""
-    if schema is None:
-        return
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(json.loads(body)):
-        yield f"not as described: {error.json_path} {error.message[:200]}"
 
 
 def wrong_error(status: int, body: bytes) -> Iterator[str]:
@@ -186,28 +171,15 @@ def fuzz(house: House, requests: int, seed: int = 0) -> Findings:
 
 def by_schema(house: House, known: Sequence[Login], requests: int, seed: int, findings: Findings) -> None:
     """Requests from the description: for each route half that follow it and half that break it."""
-    import schemathesis
-    from schemathesis import GenerationMode
-
-    schema = schemathesis.openapi.from_dict(description(ROUTES, BASE))
-    routes = {(route.verb, f"/{route.path}"): route for route in ROUTES if (route.verb, route.path) not in LEFT_OUT}
-    each = max(1, requests // (2 * len(routes)))
+    routes = {(route.verb, f"/{route.path}"): route for route in ROUTES}
+    left_out = {(verb, f"/{path}") for verb, path in LEFT_OUT}
+    each = max(1, requests // (2 * (len(routes) - len(left_out))))
     chosen = random.Random(seed)
     with httpx.Client(base_url=house.url + BASE, timeout=60) as client:
-        for result in schema.get_all_operations():
-            operation = result.ok()
-            route = routes.get((operation.method.upper(), operation.path))
-            if route is None:
-                continue
-            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                def call(case: Any, route: Route = route) -> None:
-                    _ask(client, case, route, chosen, known, findings)
+        def call(verb: str, path: str, case: Any) -> None:
+            _ask(client, case, routes[verb, path], chosen, known, findings)
 
-                try:
-                    run_cases(operation.as_strategy(generation_mode=mode), each, seed, call)
-                except Exception as error:
-                    if type(error).__name__ not in ("Unsatisfiable", "SkipTest", "InvalidSchema"):
-                        raise  # a route without parameters has nothing to break
+        made_up.by_description(description(ROUTES, BASE), each, seed, call, left_out)
 
 
 def _ask(
@@ -221,16 +193,8 @@ def _ask(
     headers = {"Authorization": f"Bearer {login.token}"}
     if route.beacon and isinstance(case.body, dict) and chosen.random() < 0.8:
         case.body = {**case.body, "token": login.token}
-    told = case.as_transport_kwargs(base_url=str(client.base_url).rstrip("/"))
-    content = {key: told[key] for key in ("json", "data") if told.get(key) is not None}
-    if "data" in content:
-        content = {"content": content["data"]}
-    answer = client.request(
-        told["method"], told["url"], params=told.get("params"), headers={**(told.get("headers") or {}), **headers},
-        **content,
-    )
-    asked = f"{told['url'][len(str(client.base_url)) - 1:]} {told.get('params')} {content}"[:600]
-    judged = route if told["method"].upper() == route.verb else None
+    answer, verb, asked = made_up.sent(client, case, headers)
+    judged = route if verb == route.verb else None
     findings.judge(judged, login, asked, answer.status_code, answer.headers.get("content-type", ""), answer.content)
 
 
@@ -278,19 +242,14 @@ def by_grammar(house: House, known: Sequence[Login], requests: int, seed: int, f
 
 def by_bytes(house: House, known: Sequence[Login], requests: int, seed: int, findings: Findings) -> None:
     """Any verb on known and unknown paths, with bodies that are mostly no JSON, packed or not."""
-    part = st.text(st.characters(codec="utf-8"), max_size=12)
+    part = made_up.part
     paths = sorted({route.path for route in ROUTES})
     path = st.sampled_from(paths) | st.builds("{}{}".format, st.sampled_from(paths), part) | part
-    plain = st.binary(max_size=80) | st.sampled_from(
-        [b"", b"null", b"{", b"[]", b"{}", b'{"a":NaN}', b"\xff\xfe{}", b'{"items":["\\ud800"]}', b"[" * 3000,
-         b'{"items":' * 500 + b"1" + b"}" * 500, b'{"users":[{"user_id":{}}],"user_id":[]}']
-    )
-    body = plain | plain.map(zlib.compress) | plain.map(lambda raw: b"\x1f\x8b" + raw)
     kind = st.sampled_from(["application/json", "text/plain", "", "application/xminds-pkl", "multipart/form-data"])
-    verb = st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE"])
+    verb = st.sampled_from(made_up.VERBS)
     token = st.sampled_from([f"Bearer {login.token}" for login in known] + ["", "Bearer", "Bearer x", "Basic eDp5"])
     query = st.dictionaries(st.sampled_from(["amt", "cursor", "filters"]), part)
-    asked = st.tuples(verb, path, query, body, kind, token)
+    asked = st.tuples(verb, path, query, made_up.bodies, kind, token)
 
     with httpx.Client(base_url=house.url + BASE, timeout=60) as client:
         def call(one: tuple[str, str, dict[str, str], bytes, str, str]) -> None:
@@ -330,11 +289,7 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as house:
         findings = fuzz(house, told.requests, told.seed)
-    print(f"{findings.answers.total():,} requests in {time.monotonic() - started:.0f} s")
-    for (name, status), count in sorted(findings.answers.items()):
-        print(f"{count:7,}  {status}  {name}")
-    for fault, example in findings.faults.items():
-        print(f"FAULT {fault}\n      {example}")
+    findings.report(time.monotonic() - started)
     sys.exit(1 if findings.faults else 0)
 
 
