@@ -14,6 +14,7 @@ from serving.asgi import Receive, Scope, Send
 from serving.background import Background
 from serving.border import Border
 from serving.commit import GroupCommit
+from serving.conductrics.mount import Mount as ConductricsMount
 from serving.crossing_minds.mount import Mount
 from serving.crossing_minds.task_runner import COMMAND
 from serving.docs import add_docs
@@ -58,6 +59,7 @@ class Endpoint:
         add_docs(app)
         self._crossing_minds = Mount(settings.serving, run_command)
         self._octy = OctyMount(settings.serving)
+        self._conductrics = ConductricsMount(settings.serving)
         self._clock = clock
         self._border = Border(
             app, Plain(self.service, intake) if hot else None, self.service, self.metrics, loopback=loopback,
@@ -78,6 +80,8 @@ class Endpoint:
                 await self._crossing_minds(scope, receive, send)
             elif self._octy.takes(scope):
                 await self._octy(scope, receive, send)
+            elif self._conductrics.takes(scope):
+                await self._conductrics(scope, receive, send)
             else:
                 await self._border(scope, receive, send)
         elif kind == "lifespan":
@@ -92,6 +96,7 @@ class Endpoint:
         own = Workshop(self.layout, self.settings, self.journal, self.live, self._commit, own=True)
         self._crossing_minds.start(own, self.metrics, self._clock)
         self._octy.start(own, self.metrics, self._clock)
+        self._conductrics.start(own, self.metrics, self._clock)
         self._ticker = asyncio.create_task(self._tick())
         self._background.start()
 
@@ -102,6 +107,7 @@ class Endpoint:
         await asyncio.to_thread(self._background.stop)
         await self._crossing_minds.stop()
         await self._octy.stop()
+        await self._conductrics.stop()
         if self._commit is not None:
             await asyncio.to_thread(self._commit.stop)
         self.journal.close()
@@ -132,6 +138,7 @@ class Endpoint:
             try:
                 self.live.view()
                 self._octy.tick()
+                self._conductrics.tick()
                 await self._crossing_minds.tick()
             except Exception:
                 log.exception("the journal could not be followed")
