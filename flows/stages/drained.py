@@ -13,7 +13,17 @@ from scenarios.spec import PropertyType as ValueType
 from scenarios.value_types import parse_type
 from store.journal import documents
 from store.scenario_documents import ITEM_PROPERTY, USER_PROPERTY
-from transforms import cells, erasure, event_load, exposure_load, fact_load, rating_load, session_load, written_load
+from transforms import (
+    cells,
+    decision_load,
+    erasure,
+    event_load,
+    exposure_load,
+    fact_load,
+    rating_load,
+    session_load,
+    written_load,
+)
 from transforms.interactions import INTERACTION
 
 ENTITIES = (
@@ -59,9 +69,10 @@ def declared_properties(connection: Connection) -> list[Declared]:
 def load(con: duckdb.DuckDBPyConnection, declared: Sequence[Declared]) -> tuple[int, int, int]:
     """Apply temp table ``drained`` (seq, entity, op, body, received_at) inside the caller's transaction.
 
-    Returns events (ratings, session events and exposures too) that are new, items and profiles that were written,
-    and writes of no known kind.
+    Returns events (ratings, session events, exposures and events of agents too) that are new, items and profiles that
+    were written, and writes of no known kind.
     """
+    decided = decision_load.take_decisions(con, "drained")
     _know(con)
     _erase(con)
     changed = _values(con, "items", "items") + _values(con, "profiles", "profiles")
@@ -74,7 +85,7 @@ def load(con: duckdb.DuckDBPyConnection, declared: Sequence[Declared]) -> tuple[
     ).fetchone()
     con.execute("DROP TABLE writes")
     con.execute("DELETE FROM known_profiles_of")  # counts do not tell that profiles came and went
-    return loaded, changed, int(row[0]) if row else 0
+    return loaded + decided, changed, int(row[0]) if row else 0
 
 
 def _know(con: duckdb.DuckDBPyConnection) -> None:
