@@ -21,6 +21,8 @@ TIMEOUT = (60, 31_536_000)  # seconds
 MAX_WINDOW = 3650  # days
 LARGEST = 1e300  # of any number
 PAUSED = "pausedChoice"
+FAILURES = ("err", "error")
+"""Members by which clients know a failure; no document may have them."""
 
 
 def checked(document: Any) -> tuple[dict[str, Any], list[Problem]]:
@@ -44,6 +46,7 @@ class _Checker:
 
     def agent(self, document: Mapping[str, Any]) -> dict[str, Any]:
         found = _given(document)
+        self._no_failure(found, "$")
         self._code(found, "$")
         if found.get("code") in REFUSED_AGENTS:
             self._fault("$.code", f"{found['code']!r} is the name of a route", "choose another code")
@@ -150,6 +153,7 @@ class _Checker:
             thing = _given(one) if isinstance(one, Mapping) else {"code": one}
             if isinstance(thing.get("code"), int) and not isinstance(thing["code"], bool):
                 thing["code"] = str(thing["code"])
+            self._no_failure(thing, place)
             self._code(thing, place)
             self._text(thing, "name", place)
             if any(thing.get("code") == other.get("code") for other in things):
@@ -157,6 +161,11 @@ class _Checker:
             check(thing, place)
             things.append(thing)
         held[name] = things
+
+    def _no_failure(self, held: Mapping[str, Any], where: str) -> None:
+        for name in FAILURES:
+            if name in held:
+                self._fault(f"{where}.{name}", "clients would take the document for a failure", "choose another name")
 
     def _code(self, held: Mapping[str, Any], where: str) -> None:
         code = held.get("code")
