@@ -15,11 +15,15 @@ import httpx
 import pytest
 import yaml
 
-from contracts.settings import Decisions, Serving
+from contracts.settings import Decisions, Serving, Settings
 from decisions.agent_check import checked
 from decisions.providers import PROVIDERS, SOURCES
 from decisions.targeting import OPERATORS, parse_rule
+from serving.app import Endpoint
+from store.journal import Journal
+from store.journal.keys import create_agent_key
 from tests.serving.conductrics.place import Site, open_site
+from tests.serving.crossing_minds.conftest import Clock, build, serving
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "conductrics.md").read_text(encoding="utf-8")
@@ -88,6 +92,40 @@ def test_requests_are_answered_as_it_says(site: Site) -> None:
         assert {name: found.get(name) for name in expected} == expected, (verb, path, found)
         count += 1
     assert count >= 14
+
+
+def test_an_agent_decides_between_scenarios(tmp_path: Path) -> None:
+    """The example as a page runs it: the agent names the scenario, the list is that scenario's, the goal is taken."""
+    clock, settings = Clock(), Settings()
+    house = build(tmp_path, clock, settings)
+    with Journal.open(house.layout, settings) as journal, journal.writing() as connection:
+        key = create_agent_key(connection, "admin", "test", journal.clock())
+    (document,) = [yaml.safe_load(text) for kind, text in BLOCKS if text.startswith("# definitions/agents/front.yaml")]
+    lists = {"classic": "category 0", "fresh": "category 1", "popular": "category 2"}
+    with house.control, serving(Endpoint(house.layout, settings, clock=clock)) as house.url:
+        agents = httpx.Client(base_url=f"{house.url}/conductrics/default", params={"apikey": key}, timeout=30)
+        shop = house.client("backend", prefix="")
+        with agents, shop:
+            assert agents.put("front", json=document).json() == {"success": True}
+            for name, category in lists.items():
+                chosen = {"property_name": "item_category", "op": "eq", "value": category}
+                put = shop.put(
+                    f"/crossing-minds/v1/scenarios/profile_to_items/{name}/",
+                    json={"scenario_type": "case", "case": {"filters": [chosen]}},
+                )
+                assert put.status_code < 300, put.text
+            seen = set()
+            for number in range(12):
+                who = {"session": f"v-{number}", "point": "front-list"}
+                scenario = agents.get("front/decision", params={**who, "features": "returning"}).json()["decision"]
+                (path,) = [path for _, path, _, _ in _requests() if path.startswith("/crossing-minds/")]
+                items = shop.get(path.replace("<decision>", scenario)).json()["items_id"]
+                categories = {int(item.removeprefix("i-")) % 12 for item in items}
+                assert items and categories == {int(lists[scenario].rpartition(" ")[2])}
+                goal = agents.get("front/goal/order", params={**who, "reward": "59.90"}).json()
+                assert goal["value"] == 59.9
+                seen.add(scenario)
+    assert seen == set(lists)
 
 
 def test_sources_operators_and_providers_are_those_of_the_program() -> None:
