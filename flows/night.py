@@ -260,7 +260,7 @@ def learn(
             "train recommenders",
             lambda: train(
                 con, target, settings, as_of, previous, progress, named, cut.documents.of_items,
-                skip=not_started(account, "rec"), accuracy=account.configured,
+                skip=not_started(account, "rec"), accuracy=account.configured, keep_lists=account.configured,
             ),
         )
         lap.rows = outcome.tables["events"]

@@ -22,6 +22,7 @@ from flows.stages.recommend import RecommendOutcome
 from models.ranking import Floats, Ints
 from models.recommenders.popular import Popular
 from store import disk
+from store.exports import open_table
 from store.pack.arrays import create_array, flush
 
 BLOCK = 4096
@@ -50,7 +51,8 @@ def precompute(
     ``neighbours.<model>_items.npy``; of a serving model that gives no neighbours these too, when it is ``named``.
     ``algorithms.json`` names them all, the preferred one first. Inactive and stop-listed items are in no list, nor what
     an event of the profile excludes. Every profile has a list, also one that no model learned from: made of its
-    history, or of popularity when it has none.
+    history, or of popularity when it has none. Lists of ``outcome.lists_of`` are taken over as they are, but for items
+    that may not be listed any more.
     """
     pack = target / "pack"
     pack.mkdir(parents=True, exist_ok=True)
@@ -96,6 +98,7 @@ def _write_lists(
     popular = Popular().fit(outcome.learned_from)
     common = popular.recommend(csr_matrix((1, len(item_ids)), dtype=np.float32), width, allowed=allowed)
     total, cold_total = interactions.n_profiles, 0
+    kept = _read_kept(con, outcome.lists_of, total) if outcome.lists_of is not None else None
     _create(con, "recommendation_lists")
     with (
         _array(pack / "lists_items.npy", (total, width), np.int32) as all_items,
@@ -113,9 +116,15 @@ def _write_lists(
                 all_items[some], all_scores[some] = model.recommend(
                     history[some], width, exclude=exclude, allowed=allowed, threads=settings.pipeline.threads
                 )
+            models = np.where(cold, popular.name, outcome.serving.name)
+            if kept is not None:
+                block = all_items[start:stop], all_scores[start:stop]
+                kept.put(start, stop, block, allowed, None if excluded is None else excluded[start:stop])
+                known = kept.known[start:stop]
+                models = np.where(known, kept.models[start:stop], models)
+                cold = np.where(known, kept.cold[start:stop], cold)
             cold_total += int(cold.sum())
             item_lists, score_lists = _as_lists(all_items[start:stop], all_scores[start:stop], item_ids)
-            models = np.where(cold, popular.name, outcome.serving.name)
             _append(
                 con,
                 "recommendation_lists",
@@ -130,6 +139,62 @@ def _write_lists(
             )
     progress.step("precompute lists", total, total)
     return total, cold_total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """Lists of an earlier run with tonight's numbers: ``rows`` (rising), ``items`` and ``scores`` of each entry, in the
+    lists' order; ``known``, ``cold`` bool and ``models`` by profile.
+    """
+
+    rows: NDArray[np.int64]
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    cold: NDArray[np.bool_]
+    models: NDArray[np.object_]
+
+    def put(
+        self, start: int, stop: int, block: tuple[NDArray[Any], NDArray[Any]], allowed: NDArray[np.bool_],
+        excluded: csr_matrix | None,
+    ) -> None:
+        """Write the lists of ``[start, stop)`` over a block of rows; what may not be listed falls out."""
+        first, last = np.searchsorted(self.rows, (start, stop))
+        rows, items, scores = self.rows[first:last] - start, self.items[first:last], self.scores[first:last]
+        fine = allowed[items]
+        if excluded is not None:
+            width = excluded.shape[1]
+            barred = np.repeat(np.arange(stop - start), np.diff(excluded.indptr)) * width + excluded.indices
+            fine &= ~np.isin(rows * width + items, barred)
+        rows, items, scores = rows[fine], items[fine], scores[fine]
+        places = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        room = places < block[0].shape[1]
+        known = np.flatnonzero(self.known[start:stop])
+        block[0][known], block[1][known] = -1, 0
+        block[0][rows[room], places[room]] = items[room]
+        block[1][rows[room], places[room]] = scores[room]
+
+
+def _read_kept(con: duckdb.DuckDBPyConnection, folder: Path, total: int) -> _Kept | None:
+    """The lists of a run, of the profiles and items that there are tonight; None where it has none."""
+    if not open_table(con, folder, "recommendation_lists", "published_lists"):
+        return None
+    found = con.execute(
+        "SELECT p.profile_index, l.model, l.cold FROM published_lists AS l "
+        "JOIN profiles AS p ON p.profile_id = l.profile_id ORDER BY 1"
+    ).fetchnumpy()
+    entries = con.execute(
+        "SELECT p.profile_index::BIGINT AS profile_index, i.item_index::INTEGER AS item_index, u.score::FLOAT AS score "
+        "FROM (SELECT profile_id, unnest(item_ids) AS item_id, unnest(scores) AS score, "
+        "generate_subscripts(item_ids, 1) AS place FROM published_lists) AS u "
+        "JOIN profiles AS p ON p.profile_id = u.profile_id JOIN items AS i ON i.item_id = u.item_id "
+        "ORDER BY p.profile_index, u.place"
+    ).fetchnumpy()
+    known, cold, models = np.zeros(total, np.bool_), np.zeros(total, np.bool_), np.full(total, "", object)
+    at = np.ma.getdata(found["profile_index"])
+    known[at], cold[at], models[at] = True, np.ma.getdata(found["cold"]), np.ma.getdata(found["model"])
+    return _Kept(*(np.ma.getdata(entries[name]) for name in ("profile_index", "item_index", "score")),
+                 known, cold, models)
 
 
 def _write_neighbours(

@@ -50,7 +50,8 @@ class RecommendOutcome:
     the models learned from, which alone decide what is popular.
     ``serving`` orders the lists, ``neighbours`` the item neighbours, ``content`` the neighbours of items the other
     knows none of. ``further`` are the other recommenders that were asked for by name, the best first. ``window`` is
-    what rules can be judged on, None when no model was.
+    what rules can be judged on, None when no model was. ``lists_of``: folder of the run whose lists are served on,
+    where a model that is carried forward is to bring them along.
     """
 
     interactions: Interactions
@@ -63,6 +64,7 @@ class RecommendOutcome:
     jobs: list[dict[str, Any]]
     further: tuple[Recommender, ...] = ()
     window: Window | None = None
+    lists_of: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,10 +115,12 @@ def train(
     *,
     skip: str = "",
     accuracy: bool = False,
+    keep_lists: bool = False,
 ) -> RecommendOutcome:
     """Create ``interactions`` and ``popularity`` on the workbench, train, and save models under ``target/models``.
     Recommenders that are ``named`` are fitted also when another one serves; with ``related`` the window has neighbours.
-    ``skip``: why nothing is to be trained; with ``accuracy`` the area under the curve is measured, too.
+    ``skip``: why nothing is to be trained; with ``accuracy`` the area under the curve is measured, too; with
+    ``keep_lists`` a model that is carried forward brings its published lists along.
 
     ``con`` has tables profiles, items and view events as of ``as_of`` and, from the check stage, quarantined_profiles.
     Nothing is learned from, or judged on, the profiles of ``recommender_exclusions``, which is created here as well.
@@ -163,8 +167,10 @@ def train(
         "details": _details(trial, trained, source.read_exclusions(con), interactions, serving, settings, faults),
     }
     evaluation = _rows(trial, serving.name if trained_by == target.name else "", as_of)
+    lists_of = previous.folder if keep_lists and previous is not None and isinstance(serving, Carried) else None
     return RecommendOutcome(
-        histories, interactions, item_ids, serving, neighbours, content, evaluation, [job], further, trial.window
+        histories, interactions, item_ids, serving, neighbours, content, evaluation, [job], further, trial.window,
+        lists_of,
     )
 
 

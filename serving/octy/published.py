@@ -18,12 +18,15 @@ RECOMMENDATIONS, CHURN = "recommendations", "churn-prediction"
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A job whose outputs are served; ``at``: when it was published. ``configuration``: the algorithm's, as it was."""
+    """A job whose outputs are served; ``at``: when it was published. ``configuration``: the algorithm's, as it was.
+    ``carried_from``: its cut-off where a later run serves its outputs on, None in its own run.
+    """
 
     training_job_id: str
     at: datetime
     metrics: dict[str, Any]
     configuration: dict[str, Any] = field(default_factory=dict)
+    carried_from: datetime | None = None
 
 
 @lru_cache(maxsize=64)
@@ -45,12 +48,16 @@ async def served(account: Account, algorithm: str) -> Served | None:
     if told is None:
         return None
     job = await asyncio.to_thread(_job, account, told["training_job_id"])
-    at = datetime.fromisoformat(told["as_of"])
+    at = as_of = datetime.fromisoformat(told["as_of"])
     configuration: dict[str, Any] = {}
     if job is not None:
         at = job.finished_at or at
         configuration = (job.body.get("configuration") or {}).get("algorithm") or {}
-    return Served(told["training_job_id"], at, dict(told.get("metrics") or {}), configuration)
+    view = account.view
+    own = view is not None and told["training_job_id"] == jobs.job_id(view.snapshot.run_id, algorithm)
+    return Served(
+        told["training_job_id"], at, dict(told.get("metrics") or {}), configuration, None if own else as_of
+    )
 
 
 def _job(account: Account, training_job_id: str) -> jobs.Job | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,14 @@ UNTRAINED = "profile not in the last training set"
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What lists go by: the stop list and flag in force now, the features that the model was trained with."""
+    """What lists go by: the stop list and flag in force now, the features that the model was trained with.
+    ``known_before``: whoever came later was not in the training set, None where the run trained itself.
+    """
 
     stopped: frozenset[str]
     interacted: bool
     features: tuple[str, ...]
+    known_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ async def book(account: Account) -> Book | None:
     trained = job.configuration or now
     terms = Terms(
         frozenset(now.get("item_id_stop_list", ())), bool(now.get("recommend_interacted_items", False)),
-        tuple(trained.get("profile_features", ())),
+        tuple(trained.get("profile_features", ())), job.carried_from,
     )
     view = account.view
     return None if view is None else Book(job, view, account.state(), terms)
@@ -97,10 +101,11 @@ def _asked(body: Mapping[str, Any]) -> list[str]:
 
 def _listed(view: View, state: Effective, terms: Terms, asked: str) -> tuple[list[dict[str, Any]], str | None]:
     """A profile's list, or why there is none."""
-    if records.profile(state, asked) is None:
+    known = records.profile(state, asked)
+    if known is None:
         return [], "unknown profile"
     row = state.profile_row(state.key(asked))
-    if row < 0:
+    if row < 0 or (terms.known_before is not None and known.created_at >= terms.known_before):
         return [], UNTRAINED
     of_run = state.run.profile_record(row)
     missing = [name for name in terms.features if _missing(of_run, name)]

@@ -77,9 +77,11 @@ def night(
     settings: Settings = SETTINGS,
     previous: Served | None = None,
     con: duckdb.DuckDBPyConnection | None = None,
+    *,
+    keep_lists: bool = False,
 ) -> tuple[duckdb.DuckDBPyConnection, RecommendOutcome]:
     con = con or workbench(settings.pipeline.threads)
-    outcome = train(con, folder, settings, AS_OF, previous, Silent())
+    outcome = train(con, folder, settings, AS_OF, previous, Silent(), keep_lists=keep_lists)
     precompute(con, folder, outcome, settings, Silent())
     return con, outcome
 
@@ -284,6 +286,38 @@ def test_too_little_data_carries_the_last_model_forward(made: Any, tmp_path: Pat
     assert all(
         row["item_ids"] == old[row["profile_id"]] for row in rows(con, "recommendation_lists") if not row["cold"]
     )
+
+
+def test_lists_are_carried_forward_but_for_what_may_not_be_listed_any_more(made: Any, tmp_path: Path) -> None:
+    first, _, folder = made
+    shutil.copytree(folder, tmp_path / "r-1")
+    (tmp_path / "r-1" / "tables").mkdir()
+    first.execute(f"COPY recommendation_lists TO '{tmp_path}/r-1/tables/recommendation_lists.parquet'")
+    old = {row["profile_id"]: row for row in rows(first, "recommendation_lists")}
+    bought, gone = old["p000"]["item_ids"][3], old["p000"]["item_ids"][5]
+    # Since then a profile came, one item was bought by everybody, and one is not sold any more.
+    con = workbench(extra_items=3)
+    con.execute("INSERT INTO seen SELECT DISTINCT profile_id, $item, 60 FROM seen", {"item": bought})
+    con.execute("INSERT INTO profiles SELECT * REPLACE ('q' AS profile_id, 120 AS profile_index) FROM profiles LIMIT 1")
+    con.execute("INSERT INTO seen VALUES ('q', 'i000', 60)")
+    con.execute("UPDATE items SET status = 'inactive' WHERE item_id = $item", {"item": gone})
+    wanted = replace(SETTINGS, recommendations=replace(SETTINGS.recommendations, min_events=10**6))
+    night(tmp_path / "r-2", wanted, Served("r-1", tmp_path / "r-1"), con, keep_lists=True)
+    found = {row["profile_id"]: row for row in rows(con, "recommendation_lists")}
+    warm = {name for (name,) in con.execute("SELECT DISTINCT profile_id FROM seen").fetchall()}
+    assert set(found) == {*old, "q"}
+    for name, before in old.items():
+        barred = {gone, bought} if name in warm else {gone}
+        pairs = zip(before["item_ids"], before["scores"], strict=True)
+        expected = [pair for pair in pairs if pair[0] not in barred]
+        assert list(zip(found[name]["item_ids"], found[name]["scores"], strict=True)) == expected
+        assert (found[name]["model"], found[name]["cold"]) == (before["model"], before["cold"])
+    assert found["q"]["item_ids"] and gone not in found["q"]["item_ids"]
+    arrays = np.load(tmp_path / "r-2" / "pack" / "lists_items.npy")
+    names = [name for (name,) in con.execute("SELECT item_id FROM items ORDER BY item_index").fetchall()]
+    for row in found.values():
+        numbers = arrays[row["profile_index"]]
+        assert [names[number] for number in numbers if number >= 0] == row["item_ids"]
 
 
 def test_too_little_data_and_nothing_to_carry_gives_popularity(tmp_path: Path) -> None:
