@@ -19,12 +19,18 @@ class Contexts:
 
     ``point`` (C,) indexes the points of the agent's statistics; ``segment``, ``pattern`` are texts; ``candidates`` bool
     (C, K) says which of the point's arms could be chosen, K being the greatest number of arms of a point.
+    ``serving_pattern``: the patterns by the indicators of the policy that serves now, empty where they are the same.
     """
 
     point: Index
     segment: tuple[str, ...]
     pattern: tuple[str, ...]
     candidates: Mask
+    serving_pattern: tuple[str, ...] = ()
+
+    def as_served(self) -> Contexts:
+        """The same with the patterns by which the policy that serves now decides."""
+        return replace(self, pattern=self.serving_pattern) if self.serving_pattern else self
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -61,11 +61,15 @@ class Valuation:
 def estimate(exposures: Exposures, target: Values, means: Values) -> Valuation:
     """Value ``target`` on ``exposures`` by direct method, IPS, self-normalized IPS and doubly robust.
 
-    ``target`` (C, K): pi(a | x), each row adding up to 1 over the candidates of its context. ``means`` (F, C, K): the
-    modelled reward of every arm in every context, for exposures of fold f fitted without that fold (F may be 1). Sums
-    are taken over ``exposures.gathered()``.
+    ``target`` (C, K): pi(a | x), each row adding up to 1 over the candidates of its context; or (F, C, K): for
+    exposures of fold f the policy that was learned without that fold, which values what learning yields on sessions
+    it has not seen. ``means`` (F, C, K): the modelled reward of every arm in every context, fitted likewise (F may be
+    1). Sums are taken over ``exposures.gathered()``.
     """
     rows = exposures.gathered()
+    target = target if target.ndim == 3 else target[None]
+    folds = max(len(target), len(means))
+    target, means = (np.broadcast_to(one, (folds, *one.shape[1:])) for one in (target, means))
     total = int(rows.count.sum())
     reason = _refusal(rows, target, total)
     if reason is not None:
@@ -81,22 +85,20 @@ def _refusal(rows: Exposures, target: Values, total: int) -> Refusal | None:
     if total < LEAST_EXPOSURES:
         return "fewer than 100 exposures"
     points = rows.contexts.point
-    logged = np.zeros((int(points.max(initial=0)) + 1, target.shape[1]), dtype=np.bool_)
+    logged = np.zeros((int(points.max(initial=0)) + 1, target.shape[2]), dtype=np.bool_)
     known = rows.arm != NO_ARM
     logged[points[rows.context[known]], rows.arm[known]] = True
     seen = np.zeros(len(points), dtype=np.bool_)
     seen[rows.context] = True
-    return "arm never logged" if ((target > 0) & ~logged[points])[seen].any() else None
+    return "arm never logged" if ((target > 0).any(axis=0) & ~logged[points])[seen].any() else None
 
 
 def _valued(rows: Exposures, target: Values, means: Values, total: int) -> Valuation:
-    count, at = rows.count.astype(np.float64), (rows.context, rows.arm)
-    known = rows.arm != NO_ARM
+    count, fold = rows.count.astype(np.float64), np.minimum(rows.fold, len(means) - 1)
+    at, known = (fold, rows.context, rows.arm), rows.arm != NO_ARM
     weight = np.where(known, target[at], 0.0) / rows.probability
-    modelled = np.einsum("ck,fck->fc", target, means)
-    fold = np.minimum(rows.fold, len(means) - 1)
-    expected = modelled[fold, rows.context]
-    left = np.where(known, rows.value - means[fold, rows.context, rows.arm], 0.0)
+    expected = np.einsum("fck,fck->fc", target, means)[fold, rows.context]
+    left = np.where(known, rows.value - means[at], 0.0)
     weights, squares = float(np.sum(count * weight)), float(np.sum(count * np.square(weight)))
     support = weights**2 / squares if squares > 0 else 0.0
     mean_weight, weight_error = _mean(weight, count, total)

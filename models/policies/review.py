@@ -11,7 +11,7 @@ from decisions.sample_ratio import SampleRatio
 from models.policies import targets
 from models.policies.aa import Placebo
 from models.policies.cells import FOLDS, AgentStatistics, Mask, Values
-from models.policies.exposures import Exposures
+from models.policies.exposures import Contexts, Exposures
 from models.policies.gates import Evidence, Verdict, judge
 from models.policies.learn import learn_agent
 from models.policies.off_policy import Valuation, estimate
@@ -25,7 +25,8 @@ class Review:
     """What a night found of an agent.
 
     ``policy``: what was learned, without pattern rows if they failed G7. ``verdicts``: G1 to G7; ``held`` names the
-    gates that keep the old rows serving. ``valuations``: of ``uniform``, ``default``, ``serving`` and ``new``.
+    gates that keep the old rows serving. ``valuations``: of ``uniform``, ``default``, ``serving``,
+    ``new`` and ``new_unseen``.
     """
 
     policy: AgentPolicy
@@ -52,7 +53,7 @@ def review_agent(
     learned = learn_agent(seen)
     gate = pattern_gate(seen, exposures, learned)
     policy = learned if gate.passed else learned.without_patterns()
-    valuations = value_policies(seen, exposures, policy.points, serving)
+    valuations = value_policies(seen, exposures, policy.points, serving, gate.passed)
     evidence = Evidence(
         policy=policy,
         stored={(point.point, point.decision_set): point.arms for point in seen.points},
@@ -72,23 +73,37 @@ def value_policies(
     exposures: Exposures,
     new: Sequence[PointPolicy | None],
     serving: Sequence[PointPolicy | None],
+    patterns: bool = True,
 ) -> dict[str, Valuation]:
-    """Valuations of uniform, always-default, the serving and the new policy, with rewards modelled on other folds."""
-    contexts, means = exposures.contexts, cross_fitted(seen, exposures)
+    """Valuations of uniform, always-default, the serving and the new policy, with rewards modelled on other folds.
+
+    A policy seems better on the log that taught it than it is. ``new_unseen`` is free of that: each fold is decided by
+    what was learned from the other two (with pattern rows if ``patterns``).
+    """
+    contexts = exposures.contexts
+    means, unseen = cross_fitted(seen, contexts, patterns)
     policies = {
         "uniform": targets.uniform(contexts),
         "default": targets.always_default(contexts, seen.points),
-        "serving": targets.exploit(contexts, serving),
+        "serving": targets.exploit(contexts.as_served(), serving),
         "new": targets.exploit(contexts, new),
+        "new_unseen": unseen,
     }
     rows = exposures.gathered()
     return {name: estimate(rows, target, means) for name, target in policies.items()}
 
 
-def cross_fitted(seen: AgentStatistics, exposures: Exposures) -> Values:
-    """(3, C, K): the posterior mean of every arm where each context would be served, learned without each fold."""
+def cross_fitted(seen: AgentStatistics, contexts: Contexts, patterns: bool = True) -> tuple[Values, Values]:
+    """Learned without each fold in turn, (3, C, K) each: the posterior mean of every arm where each context would be
+    served, and the probability with which that policy would choose it (without pattern rows unless ``patterns``).
+    """
     others: list[Mask] = [np.arange(FOLDS) != fold for fold in range(FOLDS)]
-    return np.stack([targets.expected(exposures.contexts, learn_agent(seen, folds=kept).points) for kept in others])
+    learned = [learn_agent(seen, folds=kept) for kept in others]
+    served = learned if patterns else [one.without_patterns() for one in learned]
+    return (
+        np.stack([targets.expected(contexts, one.points) for one in learned]),
+        np.stack([targets.exploit(contexts, one.points) for one in served]),
+    )
 
 
 def pattern_gate(seen: AgentStatistics, exposures: Exposures, learned: AgentPolicy) -> Verdict:
