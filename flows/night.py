@@ -37,7 +37,7 @@ from flows.stages.jobs import Records, exclusions, records
 from flows.stages.live_segments import follow_files
 from flows.stages.materialize import materialize
 from flows.stages.notify import deliver
-from flows.stages.policies import nothing_learned
+from flows.stages.policies import learn_policies
 from flows.stages.precompute import precompute
 from flows.stages.publish import PreviousRun
 from flows.stages.recommend import RecommendOutcome, train
@@ -274,12 +274,17 @@ def learn(
             ),
         )
         lap.rows = outcome.tables["profiles"]
+    with watch.lap("policies") as lap:
+        agents, workspace = cut.documents.agents, settings.workspace
+        lap.rows = step(
+            "policies",
+            lambda: learn_policies(con, target, as_of, outcome.run_id, workspace, agents, folder, progress),
+        )
     with watch.lap("precompute") as lap:
         step("precompute", lambda: precompute(con, target, recommended, settings, progress, named))
         lap.rows = outcome.tables["profiles"]
     with watch.lap("experiments") as lap:
         lap.rows = step("experiments", lambda: judge(con, settings.experiments, as_of, cut.documents.graph))
-    nothing_learned(con)
     outcome.jobs = [*recommended.jobs, *churn.jobs, *customers]
     left_out = {"rec": exclusions(con, "recommender_exclusions"), "churn": exclusions(con, churn.exclusions)}
     outcome.records = records(outcome.jobs, outcome.run_id, as_of, account, previous, left_out)

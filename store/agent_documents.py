@@ -8,7 +8,7 @@ call creates after the agent was deleted.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -82,7 +82,12 @@ def reset_agent(connection: Connection, code: str, who: str, at: datetime, *, de
 
 def read_resets(connection: Connection) -> dict[str, Reset]:
     """The last reset of each agent that had one."""
-    return {one.name: _reset(one.body) for one in documents.listed(connection, RESET)}
+    return resets_of(documents.listed(connection, RESET))
+
+
+def resets_of(found: Iterable[documents.Document]) -> dict[str, Reset]:
+    """The same from documents read before."""
+    return {one.name: _reset(one.body) for one in found}
 
 
 def read_deletions(connection: Connection) -> dict[str, datetime]:

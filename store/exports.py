@@ -1,4 +1,4 @@
-"""Writes a run's tables as Parquet: rows in key order, one file a table, events one file a month."""
+"""Writes a run's tables as Parquet: rows in key order, one file a table, what only grows one file a month."""
 
 from __future__ import annotations
 
@@ -28,38 +28,46 @@ def export_table(con: duckdb.DuckDBPyConnection, name: str, target: Path) -> Pub
     return published(name, target, (path,))
 
 
-def export_events(
-    con: duckdb.DuckDBPyConnection, target: Path, previous: tuple[Path, Manifest] | None
+MONTHLY = {"events": "created_at", "decisions": "ts", "goals": "ts", "decision_sessions": "ts"}
+"""Tables that only grow at their end, in files of a month, with the column that tells the month."""
+
+
+def months_note(name: str) -> str:
+    """Where a manifest's notes hold the content digests of a table's months."""
+    return f"{name.removesuffix('s')}_months"
+
+
+def export_monthly(
+    con: duckdb.DuckDBPyConnection, name: str, target: Path, previous: tuple[Path, Manifest] | None
 ) -> tuple[PublishedTable, dict[str, str]]:
-    """Write view ``events`` to ``target/tables/events/<YYYY-MM>.parquet``; a month that did not change is hard-linked
+    """Write view ``name`` to ``target/tables/<name>/<YYYY-MM>.parquet``; a month that did not change is hard-linked
     from ``previous``.
 
-    Returns the table and the content digest of each month, which belong in the manifest's notes as ``event_months``.
+    Returns the table and the content digest of each month, which belong in the manifest's notes (``months_note``).
     """
-    table = TABLE_BY_NAME["events"]
-    folder = target / "tables" / "events"
+    table, at = TABLE_BY_NAME[name], MONTHLY[name]
+    folder = target / "tables" / name
     folder.mkdir(parents=True, exist_ok=True)
     # The hash is over the whole row; its sum does not depend on order or threads.
     columns = ", ".join(column.name for column in table.columns)
     months = con.execute(
-        f"SELECT strftime(created_at, '%Y-%m') AS month, count(*) || '-' || sum(hash({columns})::HUGEINT) FROM events "
+        f"SELECT strftime({at}, '%Y-%m') AS month, count(*) || '-' || sum(hash({columns})::HUGEINT) FROM {name} "
         "GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    known: dict[str, str] = previous[1].notes.get("event_months", {}) if previous else {}
+    known: dict[str, str] = previous[1].notes.get(months_note(name), {}) if previous else {}
     for month, content in months:
         path = folder / f"{month}.parquet"
-        if previous and known.get(month) == content and _link(previous[0] / "tables" / "events" / path.name, path):
+        if previous and known.get(month) == content and _link(previous[0] / "tables" / name / path.name, path):
             continue
         con.execute(
-            f"COPY ({_select(table)} WHERE created_at >= $from::TIMESTAMP AND created_at < $from::TIMESTAMP + "
-            "INTERVAL 1 MONTH "
+            f"COPY ({_select(table)} WHERE {at} >= $from::TIMESTAMP AND {at} < $from::TIMESTAMP + INTERVAL 1 MONTH "
             f"ORDER BY {_keys(table)}) TO {text_literal(str(path))} ({_FORMAT})",
             {"from": f"{month}-01 00:00:00"},
         )
     if not months:
         empty = text_literal(str(folder / "none.parquet"))
         con.execute(f"COPY ({_select(table)} ORDER BY {_keys(table)}) TO {empty} ({_FORMAT})")
-    return published("events", target, sorted(folder.glob("*.parquet"))), dict(months)
+    return published(name, target, sorted(folder.glob("*.parquet"))), dict(months)
 
 
 def open_table(con: duckdb.DuckDBPyConnection, folder: Path, name: str, view: str) -> bool:

@@ -107,6 +107,13 @@ CREATE TABLE IF NOT EXISTS decision_sessions (
     features JSON, ts TIMESTAMP, received_ts TIMESTAMP, ts_given BOOLEAN);
 -- One drain of the journal, up to and with journal_seq.
 CREATE TABLE IF NOT EXISTS journal_drains (journal_seq BIGINT, rows BIGINT, drained_at TIMESTAMP);
+-- One reward that a decision log told with the decision itself, and its goal.
+CREATE TABLE IF NOT EXISTS decision_rewards (event_id VARCHAR, goal VARCHAR, reward DOUBLE);
+-- One row of a decision or goal log that was not loaded.
+CREATE TABLE IF NOT EXISTS decision_rejects (
+    file VARCHAR, content_hash VARCHAR, line BIGINT, reason VARCHAR, raw VARCHAR, loaded_at TIMESTAMP);
+-- One profile that the published run has in another one, as of the last ingest.
+CREATE TABLE IF NOT EXISTS merged_profiles (child VARCHAR, parent VARCHAR);
 -- One row; the version grows with every change of the entity tables.
 CREATE TABLE IF NOT EXISTS warehouse_state (version BIGINT, schema_version INTEGER);
 """
@@ -158,6 +165,7 @@ _CONTENT = {
     ),
     "decision_sessions": (
         "event_id", "owner", "agent", "session", "epoch", "kind", "segment", "features", "ts", "received_ts",
+    "decision_rewards": ("event_id", "goal", "reward"),
         "ts_given",
     ),
 }

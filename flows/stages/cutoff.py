@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from flows.desk import Desk
 
 
+# What happened when: events, decisions and goals.
+_HAPPENED = (
+    "SELECT created_at AS moment FROM events UNION ALL SELECT ts FROM decisions UNION ALL SELECT ts FROM goals"
+)
+
+
 def cut_off(policy: AsOfPolicy, started: datetime, newest_event: datetime | None) -> datetime:
     """The run's T (naive UTC): the night's start rounded up to the next second, or one second after the newest
     event.
@@ -29,7 +35,8 @@ def cut_off(policy: AsOfPolicy, started: datetime, newest_event: datetime | None
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What a run is of: its identity, how many events lie before its cut-off, and the documents it is made under."""
+    """What a run is of: its identity, how many events, decisions and goals lie before its
+    cut-off, and the documents it is made under."""
 
     identity: Identity
     events_before: int
@@ -47,10 +54,10 @@ def identify(desk: Desk, asked: datetime | None) -> Cut | None:
     """
     with open_warehouse(desk.layout, desk.settings.pipeline, read_only=True) as con:
         found = con.execute(
-            "SELECT (SELECT max(created_at) FROM events WHERE created_at <= greatest($started, (SELECT max(drained_at) "
+            f"SELECT (SELECT max(moment) FROM ({_HAPPENED}) WHERE moment <= greatest($started, (SELECT max(drained_at) "
             "FROM journal_drains))), "
             "(SELECT count(*) FROM profiles) + (SELECT count(*) FROM items) + (SELECT count(*) FROM events) "
-            "+ (SELECT count(*) FROM session_events), "
+            "+ (SELECT count(*) FROM session_events) + (SELECT count(*) FROM decisions), "
             "(SELECT coalesce(max(journal_seq), 0) FROM journal_drains), (SELECT max(drained_at) FROM journal_drains)",
             {"started": desk.started},
         ).fetchone()
@@ -63,7 +70,7 @@ def identify(desk: Desk, asked: datetime | None) -> Cut | None:
         digest = warehouse_digest(con)
         settings = desk.settings
         as_of = asked or cut_off(settings.pipeline.as_of, started, newest)
-        before = con.execute("SELECT count(*) FROM events WHERE created_at < $as_of", {"as_of": as_of}).fetchone()
+        before = con.execute(f"SELECT count(*) FROM ({_HAPPENED}) WHERE moment < $as_of", {"as_of": as_of}).fetchone()
         assert before is not None
     documents = read_documents(desk.journal)
     return Cut(

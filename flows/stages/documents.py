@@ -12,23 +12,26 @@ from dataclasses import dataclass, field
 import duckdb
 
 from contracts.account import Account
+from flows.stages import agents
+from flows.stages.agents import AgentDocuments, read_agent_documents
 from scenarios.graph import Graph
 from scenarios.parse import parse
 from scenarios.spec import Case, Definition, Problem, PropertyType
 from scenarios.value_types import parse_type
 from store import account_documents
+from store.agent_documents import AGENT
 from store.journal import Journal
-from store.journal.documents import Document, listed
+from store.journal.documents import Document, history, listed
 from store.pack.properties import DeclaredTypes
 
-KINDS = ("scenario", "scenario_default", "item_property", *account_documents.KINDS)
+KINDS = ("scenario", "scenario_default", "item_property", *account_documents.KINDS, *agents.KINDS)
 
 
 @dataclass(frozen=True, slots=True)
 class RunDocuments:
     """Scenarios with their defaults, declared types of item properties by lower-case name, what the account of the
-    retention dialect configured, and the SHA-256 of all of it (empty without any). ``unreadable`` says which documents
-    this version of the program makes nothing of.
+    retention dialect configured, the agents, and the SHA-256 of all of it (empty without any). ``unreadable`` says
+    which documents this version of the program makes nothing of.
     """
 
     graph: Graph = field(default_factory=Graph)
@@ -36,6 +39,7 @@ class RunDocuments:
     digest: str = ""
     unreadable: tuple[str, ...] = ()
     account: Account = field(default_factory=Account)
+    agents: AgentDocuments = field(default_factory=AgentDocuments)
 
     @property
     def algorithms(self) -> frozenset[str]:
@@ -64,6 +68,7 @@ def read_documents(journal: Journal) -> RunDocuments:
     """Everything as it is now, in one reading."""
     with journal.reading() as connection:
         kinds = {kind: listed(connection, kind) for kind in KINDS}
+        known_agents = read_agent_documents(kinds, history(connection, AGENT))
     unreadable: list[str] = []
     definitions: dict[tuple[str, str], Definition] = {}
     for document in kinds["scenario"]:
@@ -82,7 +87,7 @@ def read_documents(journal: Journal) -> RunDocuments:
             types[document.name.lower()] = found
     defaults = {document.name: str(json.loads(document.body)["name"]) for document in kinds["scenario_default"]}
     account = account_documents.read_account(kinds)
-    return RunDocuments(Graph(definitions, defaults), types, _digest(kinds), tuple(unreadable), account)
+    return RunDocuments(Graph(definitions, defaults), types, _digest(kinds), tuple(unreadable), account, known_agents)
 
 
 def registered_types(con: duckdb.DuckDBPyConnection) -> dict[str, str]:

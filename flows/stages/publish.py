@@ -19,7 +19,7 @@ from contracts.progress import Progress
 from contracts.published import TABLE_BY_NAME, TABLES, Identity, Manifest, PublishedTable
 from flows.stages.job_log import completed
 from store import analytics, runs
-from store.exports import export_events, export_table
+from store.exports import MONTHLY, export_monthly, export_table, months_note
 from store.journal import Lease, jobs, outbox
 from store.pack.account import write_account
 
@@ -144,10 +144,10 @@ def export(
     churn: ChurnOutcome,
     previous: PreviousRun | None,
     progress: Progress,
-) -> tuple[list[PublishedTable], dict[str, str]]:
+) -> tuple[list[PublishedTable], dict[str, dict[str, str]]]:
     """Write every published table to Parquet under ``target``, but those of the materialized scenarios.
 
-    Returns them and the content digest of each month of events.
+    Returns them and, for the manifest's notes, the content digest of each month of the tables that are kept by month.
     """
     insert_rows(con, "evaluation", outcome.evaluation)
     insert_rows(con, "training_jobs", outcome.records.jobs)
@@ -162,12 +162,13 @@ def export(
         columns = ", ".join(column.name for column in TABLE_BY_NAME[name].columns)
         con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM warehouse.{name}")
     tables: list[PublishedTable] = []
-    months: dict[str, str] = {}
+    months: dict[str, dict[str, str]] = {}
     wanted = [table for table in TABLES if table.name not in FROM_PACK]
     for number, table in enumerate(wanted):
         progress.step("export", number, len(wanted), table.name)
-        if table.name == "events":
-            published, months = export_events(con, target, (previous.folder, previous.manifest) if previous else None)
+        if table.name in MONTHLY:
+            before = (previous.folder, previous.manifest) if previous else None
+            published, months[months_note(table.name)] = export_monthly(con, table.name, target, before)
         else:
             published = export_table(con, table.name, target)
         tables.append(published)

@@ -25,7 +25,7 @@ def stage_run(
     cut: Cut,
     outcome: Outcome,
     tables: list[PublishedTable],
-    months: dict[str, str],
+    months: dict[str, dict[str, str]],
     checked: CheckOutcome,
     previous: PreviousRun | None,
     made: Materialized,
@@ -47,7 +47,7 @@ def stage_run(
         for job in outcome.jobs
     }
     notes = {
-        "event_months": months, "events_before": cut.events_before, "rows": outcome.tables,
+        **months, "events_before": cut.events_before, "rows": outcome.tables,
         "materialized": [one.as_dict() for one in made.index],
     }
     return runs.write_manifest(target, outcome.run_id, desk.started, cut.identity, tables, models, notes)

@@ -21,6 +21,7 @@ from contracts.progress import Progress, Silent
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Settings
 from store.pack import customers, fragments
+from store.pack.agent_report_tables import write_agent_reports
 from store.pack.arrays import create_array, flush, map_array, save_array
 from store.pack.blobs import BlobWriter
 from store.pack.history import write_history
@@ -238,10 +239,11 @@ class _Build:
         save_array(self.pack / "popularity_rank.npy", rank)
 
     def policies(self) -> None:
-        """The rows by which agents decide, and earlier ones that they can be rolled back to."""
+        """The rows by which agents decide, earlier ones that they can be rolled back to, and what reports say."""
         write_policies(self.tables.parent)
 
     def finish(self) -> None:
+        write_agent_reports(self.tables.parent)
         clean = {
             "lists": self._check_lists("lists", self.profile_count),
             "neighbours": self._check_lists("neighbours", self.item_count),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from store.pack.blobs import BlobWriter
 from store.pack.policies import NAME
 from store.pack.strings import ends_and_bytes
 
+RESETS = "policy_resets.json"
 _BATCH = 50_000
 _KEY = "concat_ws(chr(31), agent, version, point, decision_set, segment, pattern)"
 
@@ -41,8 +44,18 @@ def write_policies(target: Path) -> None:
             "WHERE state <> 'held')) GROUP BY key"
         )
         _write_rows(con, target / "pack")
-        facts = {"served": _served(con), "versions": _versions(con), "encodings": _encodings(con)}
+        resets = target / "pack" / RESETS
+        facts = {
+            "served": _served(con), "versions": _versions(con), "encodings": _encodings(con),
+            "resets": json.loads(resets.read_text()) if resets.is_file() else {},
+        }
     (target / "pack" / NAME).write_text(json.dumps(facts, sort_keys=True) + "\n")
+
+
+def write_resets(pack: Path, resets: Mapping[str, datetime]) -> None:
+    """Note in a pack's folder since when each agent's events counted that was ever reset (naive UTC)."""
+    told = {agent: at.isoformat() for agent, at in resets.items()}
+    (pack / RESETS).write_text(json.dumps(told, sort_keys=True) + "\n")
 
 
 def _write_rows(con: duckdb.DuckDBPyConnection, pack: Path) -> None:

@@ -17,6 +17,7 @@ from scenarios.columns import Column
 from scenarios.history import History
 from scenarios.spec import PropertyType
 from store.pack.account import read_account
+from store.pack.agent_reports import AgentReports
 from store.pack.arrays import map_array, map_flat, unreadable
 from store.pack.blobs import Blob
 from store.pack.ids import IdIndex
@@ -158,6 +159,11 @@ class ServingPack:
         return None if row < 0 else cast("dict[str, Any]", json.loads(self._children[row]))
 
     def item_row(self, text: str) -> int:
+    @cached_property
+    def agent_reports(self) -> AgentReports:
+        """What is told of agents."""
+        return AgentReports(self._folder)
+
         """Row of an item by its id, or -1."""
         return self._item_index.row(text.encode())
 

@@ -12,7 +12,7 @@ import pytest
 from contracts.errors import NotFound, StorageError, VerificationFailed
 from contracts.published import TABLE_BY_NAME, TABLES, Identity, Manifest
 from store import analytics, runs
-from store.exports import export_events, export_table
+from store.exports import export_monthly, export_table
 from store.layout import Layout
 
 IDENTITY = Identity("default", "2024-07-01T00:00:00", 7, "w" * 64, "d" * 64, "c" * 16, 0)
@@ -60,7 +60,7 @@ def stage(
     folder = runs.stage(layout, runs.run_id_of(identity))
     (folder / "models" / "m").mkdir()
     (folder / "models" / "m" / "card.json").write_text("{}")
-    events, months = export_events(con, folder, previous)
+    events, months = export_monthly(con, "events", folder, previous)
     tables = [export_table(con, table.name, folder) for table in TABLES if table.name != "events"]
     runs.write_manifest(
         folder, folder.name, datetime(2024, 7, 1), identity, [*tables, events], {}, {"event_months": months}
