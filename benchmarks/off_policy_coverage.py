@@ -1,6 +1,6 @@
 """How often off-policy intervals cover the truth: simulated logs of a known world (decision contract, 10.6).
 
-    python -m benchmarks.off_policy_coverage --runs 4000
+    python -m benchmarks.off_policy_coverage --runs 2000
 
 Six segments, five arms. The policy that is valued is ``learned``: from two earlier logs, as a night learns it; or
 ``own``: from the very log it is valued on; or ``unseen``: each fold of the log by what the others taught; or
@@ -148,7 +148,7 @@ def _summary(rows: Values, refused: float) -> Coverage:
 def main() -> None:
     """Print coverage by estimator for several policies and sizes of logs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=4000)
+    parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     print("policy     rewards  exposures  estimator  covered          bias                    width    unreliable")
@@ -159,7 +159,7 @@ def main() -> None:
         ("own", False),
         ("unrelated", False),
     ):
-        for exposures in (2000, 10_000, 50_000):
+        for exposures in (2000, 20_000):
             for name, one in coverage(asked.runs, exposures, asked.seed, valued, amounts).items():  # type: ignore[arg-type]
                 kind = "amounts" if amounts else "clicks"
                 print(

@@ -159,9 +159,9 @@ def test_estimates_are_unbiased_and_their_intervals_honest() -> None:
     """Small version of benchmarks/off_policy_coverage.py."""
     from benchmarks.off_policy_coverage import coverage
 
-    found = coverage(runs=300, exposures=2000, seed=1)
+    found = coverage(runs=120, exposures=2000, seed=1)
     for name in ("ips", "snips", "dr"):
-        assert found[name].covered >= 0.92, name
+        assert found[name].covered >= 0.9, name
         assert abs(found[name].bias) < 4 * found[name].bias_error, name
 
 

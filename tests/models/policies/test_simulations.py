@@ -10,8 +10,8 @@ from benchmarks.policy_regret import nightly_regret, thompson_regret
 
 
 def test_learning_twenty_times_costs_little_beside_learning_every_visit() -> None:
-    nightly = nightly_regret(runs=120, visits=20_000, updates=20, seed=0)
-    every = thompson_regret(runs=120, visits=20_000, seed=0)
+    nightly = nightly_regret(runs=60, visits=20_000, updates=20, seed=0)
+    every = thompson_regret(runs=60, visits=20_000, seed=0)
     assert nightly.mean() <= 1.2 * every.mean()
     uniform = 20_000 * 0.02 * 0.9
     assert every.mean() < 0.8 * uniform
