@@ -38,6 +38,7 @@ def upload(
     """
     from flows.desk import open_desk
     from flows.stages.account_documents import with_event_types
+    from flows.stages.identified import published_merges
     from flows.stages.ingest import ingest_paths
     from flows.stages.live_segments import follow_files
     from flows.stages.notify import deliver
@@ -49,7 +50,7 @@ def upload(
         with desk.journal.lease("pipeline", "an upload", desk.settings.pipeline.lease_seconds):
             report = ingest_paths(
                 layout, with_event_types(desk.settings, desk.journal), desk.definitions.sources, resource, [file],
-                desk.started, desk.progress,
+                desk.started, desk.progress, published_merges(layout, desk.journal),
             )
             follow_files(layout, desk.settings, desk.journal)
         errors = _errors(desk.settings, layout, [load.load_id for load in report.loads])

@@ -21,11 +21,14 @@ _MINTED = re.compile(r"profile_[0-9a-f]{32}")
 Body = Mapping[str, Any]
 
 
+def minted(customer_id: str, deletions: int = 0) -> str:
+    """The id of a customer's profile after so many of them were deleted."""
+    return "profile_" + hashlib.sha256(f"{customer_id}\n{deletions}".encode()).hexdigest()[:32]
+
+
 def stranger_key(asked: str) -> str:
     """One name for a profile that the run does not know: its minted id, whichever of its ids was used."""
-    if _MINTED.fullmatch(asked):
-        return asked
-    return "profile_" + hashlib.sha256(f"{asked}\n0".encode()).hexdigest()[:32]
+    return asked if _MINTED.fullmatch(asked) else minted(asked)
 
 
 class Written:
@@ -90,6 +93,7 @@ class Changes:
     written before. ``met`` is told of every interaction that became a profile's: (profile key, type, item id).
 
     Profiles go by ``key``: the run's profile_id, or for those it does not know the id that a run would give them.
+    ``dated`` lists keys of profiles that were written or of which an earlier event came, in the order of their writes.
     """
 
     def __init__(self, run: RunSide, met: Callable[[str, str, str], None] = lambda *_: None) -> None:
@@ -97,6 +101,7 @@ class Changes:
         self.items, self.profiles = Register(), Register()
         self.item_facts: dict[str, Facts] = {}
         self.profile_facts: dict[str, Facts] = {}
+        self.dated: list[str] = []
         self.profile_keys: dict[str, KeyType] = {}
         self.event_keys: dict[tuple[str, str], str] = {}
         self.customers: dict[str, str] = {}
@@ -108,6 +113,7 @@ class Changes:
         self.owned: dict[str, list[str]] = {}
         self.erased: set[str] = set()
         self._hidden: set[str] = set()
+        self._renewed: dict[str, str] = {}
         self._met = met
         self.reducers: dict[str, Callable[[StoredWrite, Body], None]] = {
             "items": self._item, "profiles": self._profile, "events": self._event, "ratings": self._rating,
@@ -116,7 +122,11 @@ class Changes:
         }
 
     def key(self, asked: str) -> str:
-        """The key of a profile by either of its ids."""
+        """The key of a profile by either of its ids; of a merged one that of its parent."""
+        if self._renewed:
+            renewed = self._renewed.get(asked)
+            if renewed is not None:
+                return renewed
         row = self.run.profile_row(asked)
         return self.run.profiles[row] if row >= 0 else stranger_key(asked)
 
@@ -161,13 +171,31 @@ class Changes:
         self.item_facts.setdefault(body["item_id"], Facts()).wrote(write, body)
 
     def _profile(self, write: StoredWrite, body: Body) -> None:
-        key = self._customer(body.get("customer_id") or write.entity_key)
+        own = body.get("customer_id") or write.entity_key
+        if self._merged(body.get("profile_id") or own):
+            return  # its parent has what it had
+        key = self._named(own, body["profile_id"]) if body.get("profile_id") else self._customer(own)
+        self.dated.append(key)
         if write.op == "erase":
             self._erase(key, body.get("sessions") or ())
+            if body.get("next_profile_id"):
+                self._renewed[own] = body["next_profile_id"]
         self.profiles.apply(key, write.op, body.get("properties") or {})
         self.profile_facts.setdefault(key, Facts()).wrote(write, body)
         self._learn("profile_data", body.get("properties"))
         self._learn("platform_info", body.get("platform_info"))
+
+    def _merged(self, asked: str) -> bool:
+        """Whether an id is that of a profile that the run merged into another."""
+        row = self.run.profile_row(asked)
+        return row >= 0 and asked != self.run.profiles[row] and asked != self.run.customer_id(row)
+
+    def _named(self, customer_id: str, key: str) -> str:
+        """A profile that the write names by its id: not the customer's first one, when that was deleted."""
+        if self.key(customer_id) != key:
+            self._renewed[customer_id] = key
+        self.customers.setdefault(key, customer_id)
+        return key
 
     def _learn(self, parent: str, values: Mapping[str, Any] | None) -> None:
         """Types of keys that had none: those of the first values."""
@@ -187,7 +215,8 @@ class Changes:
         key = self._customer(body.get("profile_id") or write.entity_key)
         kind = str(body.get("event_type"))
         at = _EPOCH + _at(write, body) * _MICROSECOND
-        self.profile_facts.setdefault(key, Facts()).happened(kind, at)
+        if self.profile_facts.setdefault(key, Facts()).happened(kind, at):
+            self.dated.append(key)
         if body.get("typed"):
             for name, value in (body.get("properties") or {}).items():
                 self.event_keys.setdefault((kind, name), type_of(value))

@@ -159,9 +159,11 @@ class Effective:
         added = self._ordered("users", self.changes.profiles, lambda: [
             self.customer_of(key) for key, written in rows.items() if not written.deleted and not self._listed(key)
         ])
+        last = ""
         for customer_id in merge(of_run, added[bisect_right(added, after):]):
-            if not rows or self.has_user(customer_id):
+            if customer_id != last and (not rows or self.has_user(customer_id)):
                 yield customer_id
+            last = customer_id  # twice: a customer of the run whose profile was deleted and made again
 
     def customer_of(self, key: str) -> str:
         """A user's own id by its profile_id; empty when it was never said."""

@@ -50,13 +50,16 @@ class Facts:
         if body.get("status") is not None:
             self.status, self.status_at = str(body["status"]), at
 
-    def happened(self, event_type: str, at: datetime) -> None:
-        """Take in an event of the profile."""
-        self.first_event = at if self.first_event is None else min(self.first_event, at)
+    def happened(self, event_type: str, at: datetime) -> bool:
+        """Take in an event of the profile; whether it is the earliest so far."""
+        first = self.first_event is None or at < self.first_event
+        if first:
+            self.first_event = at
         if event_type == CHARGED:
             self.charged = True
         elif event_type == CHURNED:
             self.churned_at = at if self.churned_at is None else max(self.churned_at, at)
+        return first
 
     def status_over(self, of_run: str) -> str:
         """The status now. A later ``churned`` event counts more than a status that was set."""

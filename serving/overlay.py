@@ -70,13 +70,13 @@ class Overlay:
         """The same for a profile that the run does not know."""
         if not self._strangers:
             return _NOTHING
-        return self._strangers.get(stranger_key(asked), _NOTHING)
+        return self._strangers.get(self.changes.key(asked), _NOTHING)
 
     def recent_of_stranger(self, asked: str) -> list[int]:
         """Rows of the items such a profile met last, each once, the newest first."""
         if not self._recent:
             return []
-        return self._recent.get(stranger_key(asked), [])[::-1]
+        return self._recent.get(self.changes.key(asked), [])[::-1]
 
     def item(self, item_id: str) -> bytes | None:
         """An item as JSON, None when there is none."""

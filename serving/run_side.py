@@ -14,6 +14,7 @@ from contracts.value_types import KeyType
 from scenarios.catalogue import Catalogue
 from scenarios.history import History
 from scenarios.spec import PropertyType
+from store.pack.listing import Listing
 from store.pack.logs import NO_OWNER, OTHER_OWNER, Interaction, Rated
 from store.pack.read import ServingPack
 
@@ -66,6 +67,13 @@ class RunSide(Protocol):
     def customer_record(self, row: int) -> Values:
         """What a run found out about a profile: RFM and tags of past segments; empty when there is none of it."""
         ...
+    def merge(self, asked: str) -> Values | None:
+        """The merge that an id of a merged profile stands for, as ``ServingPack.merged`` tells it."""
+        ...
+    @property
+    def listing(self) -> Listing | None:
+        """What lists of profiles and items go by, None without a run."""
+        ...
     @property
     def profile_keys(self) -> Mapping[str, KeyType]:
         """Types of the keys of profiles, of either map, by name in lower case."""
@@ -75,7 +83,7 @@ class RunSide(Protocol):
         """Types of the properties of events, by event type and name."""
         ...
     def profile_row(self, asked: str) -> int:
-        """By profile_id or customer_id."""
+        """By profile_id or customer_id, also of a profile that was merged into it."""
         ...
     def profile_values(self, row: int) -> Values: ...
     def customer_id(self, row: int) -> str: ...
@@ -134,7 +142,7 @@ class PackRun:
             len(logs.customer_order), lambda place: pack.customer_ids[logs.customer_order[place]].decode()
         )
         self.item_row = lru_cache(maxsize=KEPT_IDS)(pack.item_row)
-        self.profile_row = lru_cache(maxsize=KEPT_IDS)(pack.profile_row)
+        self.profile_row = lru_cache(maxsize=KEPT_IDS)(pack.resolved_row)
         self.session_row = logs.session_row
         self.ratings = logs.ratings
         self.interactions = logs.profiles.of
@@ -172,6 +180,13 @@ class PackRun:
 
     def customer_record(self, row: int) -> Values:
         return self.pack.customer(row)
+
+    @property
+    def listing(self) -> Listing | None:
+        return self.pack.listing
+
+    def merge(self, asked: str) -> Values | None:
+        return self.pack.merged(asked)
 
     @cached_property
     def profile_keys(self) -> Mapping[str, KeyType]:
@@ -227,7 +242,11 @@ class NoRun:
     profile_types: Mapping[str, PropertyType] = {}
     profile_keys: Mapping[str, KeyType] = {}
     event_keys: Mapping[tuple[str, str], str] = {}
+    listing: Listing | None = None
     pairs = 0
+
+    def merge(self, _asked: str) -> Values | None:
+        return None
 
     def item_row(self, _item_id: str) -> int:
         return -1

@@ -81,7 +81,7 @@ class Service:
     def churn(self, asked: str) -> bytes:
         """Churn of one profile; null when the run did not score it."""
         view = self.view()
-        row = view.pack.profile_row(asked)
+        row = view.pack.resolved_row(asked)
         if row < 0:
             raise not_found("profile", asked)
         return b"".join((
@@ -161,7 +161,7 @@ class Service:
 
 def _profile(view: View, asked: str) -> tuple[int, bytes]:
     """Row of a profile (-1: unknown) and its id as JSON: the run's profile_id, or what was asked."""
-    row = view.pack.profile_row(asked)
+    row = view.pack.resolved_row(asked)
     return row, json_id(view.pack.profile_ids[row]) if row >= 0 else orjson.dumps(asked)
 
 

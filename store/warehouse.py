@@ -88,6 +88,8 @@ CREATE TABLE IF NOT EXISTS sessions (session_id VARCHAR, profile_id VARCHAR, res
 CREATE TABLE IF NOT EXISTS exposures (
     test_id VARCHAR, subject_kind VARCHAR, subject VARCHAR, profile_id VARCHAR, group_name VARCHAR, first_at TIMESTAMP,
     crossed_at TIMESTAMP, reco_type VARCHAR, scenario_name VARCHAR, run_id VARCHAR);
+-- One customer whose profiles were deleted: how often. The id of the next profile goes by it.
+CREATE TABLE IF NOT EXISTS profile_deletions (customer_id VARCHAR, deletions BIGINT);
 -- One answer of an agent to one call: the arm, what it was drawn from, with which total probabilities, by which policy,
 -- and the context it was drawn in. candidates and probs are in the order of the arms; both are empty where there were
 -- too many arms to list. Sticky rows repeat the draw that they go back to.
@@ -105,8 +107,6 @@ CREATE TABLE IF NOT EXISTS goals (
 CREATE TABLE IF NOT EXISTS decision_sessions (
     event_id VARCHAR, owner VARCHAR, agent VARCHAR, session VARCHAR, epoch BIGINT, kind VARCHAR, segment VARCHAR,
     features JSON, ts TIMESTAMP, received_ts TIMESTAMP, ts_given BOOLEAN);
--- One drain of the journal, up to and with journal_seq.
-CREATE TABLE IF NOT EXISTS journal_drains (journal_seq BIGINT, rows BIGINT, drained_at TIMESTAMP);
 -- One reward that a decision log told with the decision itself, and its goal.
 CREATE TABLE IF NOT EXISTS decision_rewards (event_id VARCHAR, goal VARCHAR, reward DOUBLE);
 -- One row of a decision or goal log that was not loaded.
@@ -114,6 +114,8 @@ CREATE TABLE IF NOT EXISTS decision_rejects (
     file VARCHAR, content_hash VARCHAR, line BIGINT, reason VARCHAR, raw VARCHAR, loaded_at TIMESTAMP);
 -- One profile that the published run has in another one, as of the last ingest.
 CREATE TABLE IF NOT EXISTS merged_profiles (child VARCHAR, parent VARCHAR);
+-- One drain of the journal, up to and with journal_seq.
+CREATE TABLE IF NOT EXISTS journal_drains (journal_seq BIGINT, rows BIGINT, drained_at TIMESTAMP);
 -- One row; the version grows with every change of the entity tables.
 CREATE TABLE IF NOT EXISTS warehouse_state (version BIGINT, schema_version INTEGER);
 """
@@ -163,9 +165,9 @@ _CONTENT = {
         "event_id", "owner", "agent", "session", "epoch", "goal", "reward_sent", "reward_accepted", "reason", "ts",
         "received_ts", "ts_given", "source",
     ),
+    "decision_rewards": ("event_id", "goal", "reward"),
     "decision_sessions": (
         "event_id", "owner", "agent", "session", "epoch", "kind", "segment", "features", "ts", "received_ts",
-    "decision_rewards": ("event_id", "goal", "reward"),
         "ts_given",
     ),
 }

@@ -115,6 +115,6 @@ def minted(prefix: str, text: str) -> str:
     return f"{literal(prefix)} || left(sha256({text}), 32)"
 
 
-def profile_id_of(customer_id: str) -> str:
-    """The id of the profile of a customer who was never deleted."""
-    return minted("profile_", f"{customer_id} || chr(10) || '0'")
+def profile_id_of(customer_id: str, deletions: str = "'0'") -> str:
+    """The id of a customer's profile; ``deletions``: SQL of how many of them were deleted before."""
+    return minted("profile_", f"{customer_id} || chr(10) || {deletions}")

@@ -37,7 +37,8 @@ class Checked:
 
 def prepare(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Checked:
     """Check and type all rows of profiles or items into temp table ``prepared``, with ``bad`` true where a rule is
-    broken and ``skip_rule`` where one leaves the row out. Reads the table ``profiles`` to know profiles.
+    broken and ``skip_rule`` where one leaves the row out. Reads the tables ``profiles`` and ``merged_profiles`` to know
+    profiles, and those that were merged into others: rows of these are left out.
     """
     built = _BUILDERS[fields.entity](con, fields, terms)
     skip, bad, faults = _verdict(fields, built)
@@ -45,6 +46,11 @@ def prepare(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Che
         f"CREATE OR REPLACE TEMP TABLE prepared AS SELECT ordinal, {built.select}, {skip} AS skip_rule, {bad} AS bad "
         f"FROM {built.relation}"
     )
+    if fields.entity == "profiles":
+        con.execute(
+            "UPDATE prepared SET skip_rule = 'merged_profile' WHERE skip_rule IS NULL AND profile_id IN (SELECT child "
+            "FROM merged_profiles)"
+        )
     learned = built.learned and _with_values(con, fields.entity, built.learned)
     return Checked(fields.entity, built.relation, faults, learned)
 

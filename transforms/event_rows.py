@@ -14,6 +14,7 @@ from transforms import cells, faults, properties
 from transforms.cells import literal
 from transforms.columns import Cell
 from transforms.layouts import Fault, Fields
+from transforms.profile_rows import minted_id
 from transforms.properties import Property
 from transforms.terms import Built, Terms, stamp
 
@@ -57,18 +58,19 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
     found = _properties(fields)
     typed, learned, held = _types(con, fields, terms, found, event_type)
     declared = cells.one_of("event_kind", sorted(terms.event_types))
-    minted = "NULL"
+    minted, deletions = "NULL", ""
     if terms.create_profiles:
+        own, deletions = minted_id("profile_key", terms)
         minted = (
             f"CASE WHEN {cells.is_identifier('profile_key')} AND NOT regexp_full_match(profile_key, "
             f"'profile_[0-9a-f]{{32}}') "
-            f"THEN {cells.profile_id_of('profile_key')} END"
+            f"THEN {own} END"
         )
     relation = (
         f"(SELECT r.*, k.profile_id AS known_id, coalesce(k.profile_id, {minted}) AS found_id FROM "
         f"(SELECT *, {event_type.text} AS event_kind, {who} AS profile_key, {when} AS happened FROM "
         f"{fields.relation}) r "
-        "LEFT JOIN known_profiles k ON k.key = r.profile_key)"
+        f"LEFT JOIN known_profiles k ON k.key = r.profile_key{deletions})"
     )
     checks = _checks(fields, terms, typed, event_type, named[0], created, declared)
     by_key = {one.prop.key: one for one in typed}

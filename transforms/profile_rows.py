@@ -21,20 +21,21 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
     given = fields.fields.get("profile_id")
     settled: dict[str, PropertyType] = {key: kind for (_, key), kind in terms.types.items()} | fields.declared
     typed = properties.decide(con, fields.relation, fields.properties, settled)
-    minted = cells.profile_id_of("customer_key")
+    minted, deletions = minted_id("customer_key", terms)
     own_id = f", {given.text} AS given_id" if given else ""
     columns = f"SELECT *, {customer.text} AS customer_key{own_id} FROM {fields.relation}"
     if given is None:
         relation = (
             f"(SELECT r.*, coalesce(e.profile_id, {minted}) AS found_id FROM ({columns}) r "
-            "LEFT JOIN profiles e ON e.customer_id = r.customer_key)"
+            f"LEFT JOIN profiles e ON e.customer_id = r.customer_key{deletions})"
         )
     else:
         relation = (
             f"(SELECT r.*, coalesce(given_id, e.profile_id, {minted}) AS found_id, e.profile_id AS owner_id, "
             f"given_id IS NOT NULL AND g.profile_id IS NULL AND given_id IS DISTINCT FROM {minted} AS stranger FROM "
             f"({columns}) r "
-            "LEFT JOIN profiles e ON e.customer_id = r.customer_key LEFT JOIN profiles g ON g.profile_id = r.given_id)"
+            "LEFT JOIN profiles e ON e.customer_id = r.customer_key LEFT JOIN profiles g ON g.profile_id = r.given_id"
+            f"{deletions})"
         )
     checks = faults.required("customer_id", "customer_key", identifier=True)
     if given is not None:
@@ -80,6 +81,15 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
     if not fields.plain:
         checks.extend(date_faults(fields))
     return Built(relation, select, tuple(checks), learned(typed, terms.types))
+
+
+def minted_id(key: str, terms: Terms) -> tuple[str, str]:
+    """SQL of the id of the profile of customer ``key`` of relation r, and of the join that it needs."""
+    if not terms.deletions:
+        return cells.profile_id_of(key), ""
+    return cells.profile_id_of(key, "coalesce(gone.deletions, 0)"), (
+        f" LEFT JOIN profile_deletions gone ON gone.customer_id = r.{key}"
+    )
 
 
 def _charged(cell: Cell | None) -> tuple[str, str]:

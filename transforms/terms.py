@@ -16,7 +16,8 @@ Types = Mapping[tuple[str, str], PropertyType]
 class Terms:
     """What a row is judged by.
 
-    ``types`` are the registered ones by (parent, key); ``now`` is naive UTC and dates what has no date.
+    ``types`` are the registered ones by (parent, key); ``now`` is naive UTC and dates what has no date. ``deletions``:
+    table ``profile_deletions`` has rows.
     """
 
     now: datetime
@@ -25,6 +26,7 @@ class Terms:
     create_profiles: bool
     content_hash: str
     types: Types
+    deletions: bool = False
 
     @staticmethod
     def at(
@@ -35,10 +37,13 @@ class Terms:
         content_hash: str,
         types: Types,
         clock: datetime | None = None,
+        *,
+        deletions: bool = False,
     ) -> Terms:
         """``clock`` is the time that future dates are measured from, when it is not ``now``."""
         return Terms(
-            now, (clock or now) + timedelta(hours=future_hours), event_types, create_profiles, content_hash, types
+            now, (clock or now) + timedelta(hours=future_hours), event_types, create_profiles, content_hash, types,
+            deletions,
         )
 
 

@@ -91,26 +91,40 @@ def load(con: duckdb.DuckDBPyConnection, declared: Sequence[Declared]) -> tuple[
 def _know(con: duckdb.DuckDBPyConnection) -> None:
     """Make temp table ``writes``: the drained rows with the profile each is of (null: none).
 
-    Who is not known gets the id that a file's row of that customer would get.
+    Who is not known gets the id that a file's row of that customer would get. A write of a profile that names both of
+    its ids means the profile_id: the customer's first profile may be deleted.
     """
     event_load.know_profiles(con)
-    minted = cells.profile_id_of("given")
+    minted = cells.profile_id_of("given", "coalesce(g.deletions, 0)")
+    exact = "entity = 'profiles' AND json_exists(body, '$.profile_id')"
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE writes AS SELECT d.*, "
-        f"coalesce(k.profile_id, CASE WHEN regexp_full_match(given, 'profile_[0-9a-f]{{32}}') THEN given "
-        f"ELSE {minted} END) AS profile_id, "
-        "CASE WHEN k.profile_id IS NULL AND NOT regexp_full_match(given, 'profile_[0-9a-f]{32}') THEN given END "
-        "AS customer_id FROM (SELECT *, coalesce(body->>'$.customer_id', body->>'$.profile_id') AS given FROM drained) "
-        "d LEFT JOIN known_profiles k ON k.key = d.given"
+        "CREATE OR REPLACE TEMP TABLE renewed AS SELECT seq, body->>'$.customer_id' AS customer_id, "
+        "coalesce(body->>'$.next_profile_id', body->>'$.profile_id') AS profile_id "
+        f"FROM drained WHERE {exact} AND (op = 'put' OR json_exists(body, '$.next_profile_id'))"
     )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE writes AS SELECT d.* EXCLUDE (exact), "
+        f"coalesce(r.profile_id, k.profile_id, CASE WHEN regexp_full_match(given, 'profile_[0-9a-f]{{32}}') THEN given "
+        f"ELSE {minted} END) AS profile_id, CASE WHEN k.profile_id IS NULL AND NOT "
+        "regexp_full_match(coalesce(own, given), 'profile_[0-9a-f]{32}') THEN coalesce(own, given) END AS customer_id "
+        "FROM (SELECT *, CASE WHEN exact THEN body->>'$.profile_id' ELSE coalesce(body->>'$.customer_id', "
+        "body->>'$.profile_id') END AS given, CASE WHEN exact THEN body->>'$.customer_id' END AS own FROM (SELECT *, "
+        f"{exact} AS exact FROM drained)) d ASOF LEFT JOIN renewed r ON r.customer_id = d.given AND r.seq <= d.seq "
+        "LEFT JOIN known_profiles k ON k.key = d.given LEFT JOIN profile_deletions g ON g.customer_id = d.given"
+    )
+    con.execute("DROP TABLE renewed")
 
 
 def _erase(con: duckdb.DuckDBPyConnection) -> None:
-    """Forget erased profiles, and what was written about them before; the writes after stay in ``writes``."""
+    """Forget erased profiles, and what was written about them before; the writes after stay in ``writes``, but for
+    those of a profile whose id is never given again (they name the next one).
+    """
+    counted = "json_exists(body, '$.next_profile_id')"
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE erased AS SELECT profile_id, max(seq) AS seq FROM writes "
-        "WHERE entity = 'profiles' AND op = 'erase' GROUP BY profile_id"
+        "CREATE OR REPLACE TEMP TABLE erased AS SELECT profile_id, max(seq) AS seq, "
+        f"bool_or({counted}) AS for_good FROM writes WHERE entity = 'profiles' AND op = 'erase' GROUP BY profile_id"
     )
+    _count_deletions(con, counted)
     found = con.execute("SELECT count(*) FROM erased").fetchone()
     if found and found[0]:
         con.execute(
@@ -132,7 +146,8 @@ def _erase(con: duckdb.DuckDBPyConnection) -> None:
             "DELETE FROM exposures WHERE subject_kind = 'session' AND subject IN (SELECT session_id FROM left_sessions)"
         )
         con.execute(
-            "DELETE FROM writes USING erased e WHERE writes.profile_id = e.profile_id AND writes.seq <= e.seq"
+            "DELETE FROM writes USING erased e WHERE writes.profile_id = e.profile_id AND "
+            "(writes.seq <= e.seq OR e.for_good)"
         )
         erasure.erase_profiles(con, "erased")
         con.execute("DROP TABLE left_sessions")
@@ -141,6 +156,23 @@ def _erase(con: duckdb.DuckDBPyConnection) -> None:
                     "WHERE profile_id IN (SELECT profile_id FROM erased) AND customer_id IS NULL "
                     "AND coalesce(body->>'$.customer_id', body->>'$.profile_id') <> profile_id")
     con.execute("DROP TABLE erased")
+
+
+def _count_deletions(con: duckdb.DuckDBPyConnection, counted: str) -> None:
+    """Know how often profiles of each customer were deleted: the next one's id goes by it."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE gone AS SELECT body->>'$.customer_id' AS customer_id, count(*) AS deletions "
+        f"FROM writes WHERE entity = 'profiles' AND op = 'erase' AND {counted} AND (body->>'$.customer_id') <> '' "
+        "GROUP BY ALL"
+    )
+    con.execute(
+        "UPDATE profile_deletions SET deletions = profile_deletions.deletions + g.deletions FROM gone g "
+        "WHERE g.customer_id = profile_deletions.customer_id"
+    )
+    con.execute(
+        "INSERT INTO profile_deletions FROM gone WHERE customer_id NOT IN (SELECT customer_id FROM profile_deletions)"
+    )
+    con.execute("DROP TABLE gone")
 
 
 def _values(con: duckdb.DuckDBPyConnection, entity: str, written: str) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 import duckdb
 
 from store.exports import open_table
+from store.journal import Journal
+from store.layout import Layout
 
 
 def merged_profiles(folder: Path, run_id: str) -> list[dict[str, Any]]:
@@ -24,3 +26,12 @@ def merged_profiles(folder: Path, run_id: str) -> list[dict[str, Any]]:
         ).fetchall()
     names = ("parent_profile_id", "parent_customer_id", "authenticated_id_key", "authenticated_id_value")
     return [{**dict(zip(names, row[:4], strict=True)), "merged_profiles": row[4]} for row in rows]
+
+
+def published_merges(layout: Layout, journal: Journal) -> Path | None:
+    """The file of the published run's ``profile_merges``, None without one."""
+    pointer = journal.pointer()
+    if pointer is None:
+        return None
+    path = layout.run(pointer.run_id) / "tables" / "profile_merges.parquet"
+    return path if path.is_file() else None

@@ -74,10 +74,12 @@ def declared_event_types(settings: Settings, sources: Sequence[Source]) -> froze
 
 
 def ingest(
-    layout: Layout, settings: Settings, sources: Sequence[Source], now: datetime, progress: Progress | None = None
+    layout: Layout, settings: Settings, sources: Sequence[Source], now: datetime, progress: Progress | None = None,
+    merges: Path | None = None,
 ) -> IngestReport:
     """Load every complete file of the inbox, interrupted ones first. ``now`` (naive UTC) dates what has no date of its
-    own.
+    own. ``merges``: the file of the published run's ``profile_merges``; rows of profiles that were merged into others
+    are left out.
 
     Profiles come before items, items before events, whatever their names; so an event's profile may be delivered beside
     it. A file that cannot be read is set aside and stops nobody else. Raises ``StorageError`` when disk or database
@@ -110,6 +112,7 @@ def ingest(
     if not known:
         return IngestReport(waiting=tuple(waits), seconds=time.monotonic() - started)
     with warehouse.open_warehouse(layout, settings.pipeline) as con:
+        know_merged(con, merges)
         taker = Taker(layout, settings, sources, con, now)
         for at, (_, found, resource) in enumerate(known):
             progress.step("ingest", at, len(known), found.name)
@@ -131,7 +134,7 @@ def ingest(
 
 def ingest_paths(
     layout: Layout, settings: Settings, sources: Sequence[Source], resource: str, paths: Iterable[Path], now: datetime,
-    progress: Progress | None = None,
+    progress: Progress | None = None, merges: Path | None = None,
 ) -> IngestReport:
     """Load given files as ``resource`` (an entity, or a source mapping's name) without the inbox; the files stay
     where they are.
@@ -142,6 +145,7 @@ def ingest_paths(
     chosen: str | Source = next((source for source in sources if source.name == resource), resource)
     files = list(paths)
     with warehouse.open_warehouse(layout, settings.pipeline) as con:
+        know_merged(con, merges)
         taker = Taker(layout, settings, sources, con, now)
         for at, path in enumerate(files):
             progress.step("ingest", at, len(files), path.name)
@@ -165,6 +169,15 @@ def _rank(resource: str | Source) -> str:
     if isinstance(resource, Source):
         return f"{min(order.index(mapping.entity) for mapping in resource.entities)}b"
     return f"{order.index(resource)}a"
+
+
+def know_merged(con: duckdb.DuckDBPyConnection, merges: Path | None) -> None:
+    """Take over which profiles the published run has in others; without a file what was known stays."""
+    if merges is None:
+        return
+    with warehouse.transaction(con):
+        con.execute("DELETE FROM merged_profiles")
+        con.execute("INSERT INTO merged_profiles SELECT child, parent FROM read_parquet($file)", {"file": str(merges)})
 
 
 class Taker:

@@ -68,8 +68,9 @@ def _batches(
 ) -> Iterator[list[Happened]]:
     """Events of a load that some segment looks at and that came in time, as they happened."""
     found = con.execute(
-        "SELECT profile_id, event_type, created_at, item_id, properties FROM events WHERE load_id = $load "
-        "AND list_contains($types, event_type) AND created_at >= $oldest ORDER BY created_at, event_id",
+        "SELECT coalesce(m.parent, e.profile_id), event_type, created_at, item_id, properties FROM events e LEFT JOIN "
+        "merged_profiles m ON m.child = e.profile_id WHERE load_id = $load AND list_contains($types, event_type) "
+        "AND created_at >= $oldest ORDER BY created_at, event_id",
         {"load": load_id, "types": types, "oldest": oldest},
     )
     while rows := found.fetchmany(BATCH):

@@ -268,6 +268,7 @@ class _Loader:
             content_hash,
             types,
             self.times.clock,
+            deletions=drops.count(self.con, table="profile_deletions") > 0,
         )
 
     def entity(self, staged: Staged, fields: layouts.Fields, counted: str) -> FileLoad:

@@ -11,8 +11,8 @@ from serving.octy import documents
 from serving.octy.call import Call
 from serving.octy.envelope import Answer, some
 from serving.octy.errors import misfit
-from serving.octy.formats import id_fault, minted, objects, rfc1123, text, texts
-from serving.octy.paging import MOST_IDS, asked_ids, listed, paged
+from serving.octy.formats import id_fault, minted, objects, rfc1123, some_ids, text, texts
+from serving.octy.paging import asked_ids, listed, paged
 from serving.octy.router import Route
 from store.journal import documents as stored
 
@@ -61,7 +61,7 @@ async def create(call: Call) -> Answer:
 
 async def delete(call: Call) -> Answer:
     """Take types away that no segment uses; their events stay."""
-    ids = _ids(call.body.get("event_type_ids"))
+    ids = some_ids(call.body, "event_type_ids")
     account = call.account
 
     def work(connection: Connection) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
@@ -91,13 +91,6 @@ def _kept(event_type_id: str, names: dict[str, str], used: set[str]) -> str:
     if event_type_id not in names:
         return "there is no such event type"
     return "a segment uses this event type" if names[event_type_id] in used else ""
-
-
-def _ids(given: Any) -> list[str]:
-    found = list(dict.fromkeys(texts(given, "event_type_ids")))
-    if not found or len(found) > MOST_IDS:
-        raise misfit("event_type_ids", f"must hold 1 to {MOST_IDS} ids")
-    return found
 
 
 def _checked(given: dict[str, Any], where: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from serving.octy.errors import misfit
 
-MOST = 500
+MOST, MOST_IDS = 500, 100
 LONGEST_ID = 60
 _UNFIT = re.compile(r"[,\"'.\x00-\x1f\x7f]")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?", re.ASCII)
@@ -81,6 +81,14 @@ def objects(body: dict[str, Any], name: str) -> list[dict[str, Any]]:
     for at, one in enumerate(found):
         if not isinstance(one, dict):
             raise misfit(f"{name}[{at}]", "must be an object")
+    return found
+
+
+def some_ids(body: dict[str, Any], name: str) -> list[str]:
+    """The 1 to 100 ids of a request that deletes, each once. Raises OctyError (422)."""
+    found = list(dict.fromkeys(texts(body.get(name), name)))
+    if not 1 <= len(found) <= MOST_IDS:
+        raise misfit(name, f"must hold 1 to {MOST_IDS} ids")
     return found
 
 

@@ -9,9 +9,11 @@ from typing import Any
 from serving.octy.call import Call
 from serving.octy.envelope import Answer, success
 from serving.octy.errors import bad_request
+from serving.octy.formats import MOST_IDS
+
+__all__ = ["MOST_IDS", "PAGE", "asked_ids", "listed", "offset_of", "page_of", "paged"]
 
 PAGE = 100
-MOST_IDS = 100
 NOTHING = "none found"
 _OFFSET = re.compile(rb"[0-9]{1,18}")
 
@@ -47,9 +49,13 @@ def listed(name: str, found: Sequence[Any]) -> Answer:
 
 def paged(call: Call, name: str, ordered: Sequence[Any], shown: Callable[[Any], Any]) -> Answer:
     """One page of everything; ``shown`` makes an object of each."""
-    offset, total = offset_of(call), len(ordered)
-    page = [shown(one) for one in ordered[offset : offset + PAGE]]
+    offset = offset_of(call)
+    return page_of(name, [shown(one) for one in ordered[offset : offset + PAGE]], offset, len(ordered))
+
+
+def page_of(name: str, page: Sequence[Any], offset: int, total: int) -> Answer:
+    """The page at an offset of all that there are. Raises OctyError where nothing is on it."""
     if not page:
         raise bad_request(NOTHING)
     at = str(min(offset + len(page), total)).encode()
-    return success({name: page}, count=len(page), total=total, headers=((b"cursor", at),))
+    return success({name: list(page)}, count=len(page), total=total, headers=((b"cursor", at),))

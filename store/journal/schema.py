@@ -227,6 +227,14 @@ live_inactions = Table(
 
 Index("live_inactions_by_time", live_inactions.c.at)
 
+# How often profiles of a customer were deleted: the next one's id goes by it.
+profile_deletions = Table(
+    "profile_deletions",
+    metadata,
+    Column("customer_id", String(255), primary_key=True),
+    Column("deletions", Integer, nullable=False),
+)
+
 # Sessions of agents. Times are seconds since 1970; ``body`` is JSON: context, choices, draws and goals of the epoch.
 decision_sessions = Table(
     "decision_sessions_state",

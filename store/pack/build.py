@@ -26,6 +26,7 @@ from store.pack.arrays import create_array, flush, map_array, save_array
 from store.pack.blobs import BlobWriter
 from store.pack.history import write_history
 from store.pack.ids import SQL_DIGEST, write_index
+from store.pack.listing_tables import write_listing
 from store.pack.log_tables import write_logs
 from store.pack.policy_tables import write_policies
 from store.pack.properties import DeclaredTypes, write_properties
@@ -194,8 +195,9 @@ class _Build:
         save_array(self.pack / "seen_offsets.npy", np.concatenate([np.zeros(1, np.uint64), ends]))
 
     def logs(self) -> None:
-        """What happened, row by row; ratings and sessions."""
+        """What happened, row by row; ratings and sessions; and what lists of profiles and items go by."""
         write_logs(self.con, self.pack, self.profile_count, self.item_count)
+        write_listing(self.con, self.pack)
 
     def models(self) -> None:
         """Which model ordered each profile's list and each item's neighbours, and which lists are cold (all of those
@@ -241,9 +243,9 @@ class _Build:
     def policies(self) -> None:
         """The rows by which agents decide, earlier ones that they can be rolled back to, and what reports say."""
         write_policies(self.tables.parent)
+        write_agent_reports(self.tables.parent)
 
     def finish(self) -> None:
-        write_agent_reports(self.tables.parent)
         clean = {
             "lists": self._check_lists("lists", self.profile_count),
             "neighbours": self._check_lists("neighbours", self.item_count),

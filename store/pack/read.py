@@ -21,6 +21,7 @@ from store.pack.agent_reports import AgentReports
 from store.pack.arrays import map_array, map_flat, unreadable
 from store.pack.blobs import Blob
 from store.pack.ids import IdIndex
+from store.pack.listing import Listing
 from store.pack.logs import Logs
 from store.pack.policies import PolicyBook
 from store.pack.rows import RowIndex, Rows
@@ -158,12 +159,12 @@ class ServingPack:
         row = self._child_index.row(text.encode())
         return None if row < 0 else cast("dict[str, Any]", json.loads(self._children[row]))
 
-    def item_row(self, text: str) -> int:
     @cached_property
     def agent_reports(self) -> AgentReports:
         """What is told of agents."""
         return AgentReports(self._folder)
 
+    def item_row(self, text: str) -> int:
         """Row of an item by its id, or -1."""
         return self._item_index.row(text.encode())
 
@@ -173,6 +174,11 @@ class ServingPack:
         found: list[int] = self._seen_items[start:end].tolist()
         return found
 
+
+    @cached_property
+    def listing(self) -> Listing:
+        """What lists of profiles and items go by."""
+        return Listing(self._folder)
 
     @cached_property
     def value_types(self) -> ValueTypes:

@@ -98,7 +98,8 @@ def test_a_drain_keeps_state_and_types(account: Layout) -> None:
         report = drain(account, settings, journal.writes_between, journal.last_seq())
     assert report.other == 0 and report.changed == 5 and report.loaded == 3
     with open_warehouse(account, settings.pipeline) as con:
-        assert con.execute("SELECT has_charged, platform_info FROM written_facts ORDER BY 2").fetchall() == [
+        assert con.execute("SELECT has_charged, platform_info FROM written_facts WHERE entity = 'profiles' ORDER BY 2"
+        ).fetchall() == [
             (True, '{"os":"ios","build":1.5}'), (False, '{"os":"web"}'), (False, '{"os":"x"}')
         ]
         assert con.execute("SELECT parent, key, type FROM property_types ORDER BY entity, parent, key").fetchall() == [

@@ -10,6 +10,8 @@ import pytest
 
 from tests.serving.octy.conftest import Shop, failure, good
 
+pytestmark = pytest.mark.xdist_group("octy_profiles")
+
 CREATE, GET = "/v1/retention/profiles/create", "/v1/retention/profiles"
 
 
@@ -117,18 +119,6 @@ def test_ids_have_their_bounds(client: httpx.Client) -> None:
     failure(client.get(GET, params={"ids": ",".join(f"i{at}" for at in range(101))}), 400)
     failure(client.get(GET, params={"ids": ",,"}), 400)
     failure(client.get(GET, params={"ids": "nobody"}), 400)
-
-
-@pytest.mark.parametrize("name", ["rfm", "churn_prob", "segments"])
-def test_filters_are_not_here_yet(client: httpx.Client, name: str) -> None:
-    told = failure(client.get(GET, params={name: "x"}, headers={"cursor": "0"}), 400)
-    assert told["errors"][0]["error_message"] == "not available in this version"
-
-
-def test_the_rest_is_not_here_yet(client: httpx.Client) -> None:
-    for path in ("update", "delete"):
-        failure(client.post(f"{GET}/{path}", json={}), 400)
-    failure(client.get(f"{GET}/metadata", params={"ids": "x"}), 400)
 
 
 def test_profiles_of_the_run_stand_beside_new_ones(shop: Shop) -> None:
