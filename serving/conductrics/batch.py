@@ -71,7 +71,7 @@ def _decision(call: Call, parameters: Parameters, agent: str, session: Who, item
 
 
 def _goal(call: Call, parameters: Parameters, agent: str, session: Who, item: Item) -> Op:
-    return goal_op(call, parameters, agent, session, _text(item, "goal"))
+    return goal_op(call, parameters, agent, session.session, _text(item, "goal"))
 
 
 def _session(call: Call, parameters: Parameters, agent: str, session: Who, _item: Item) -> Op:

@@ -7,16 +7,16 @@ from serving.conductrics import schemas as s
 from serving.conductrics.call import Answer, Call, ok
 from serving.conductrics.parameters import Parameters
 from serving.conductrics.router import Route
-from serving.conductrics.runtime import Who, context, cookie, who
+from serving.conductrics.runtime import context, cookie, who
 from serving.conductrics.turns import GoalOp
 
 
-def goal_op(call: Call, parameters: Parameters, agent: str, session: Who, path_goal: str) -> GoalOp:
+def goal_op(call: Call, parameters: Parameters, agent: str, session: str, path_goal: str) -> GoalOp:
     """What a goal call says. Raises BadCall."""
     goal = codes.given(path_goal) or parameters.get("goal")
     reward = parameters.get("reward")
     return GoalOp(
-        session=session.session, known_session=not session.new, goal=codes.code("goal", goal) if goal else "",
+        session=session, goal=codes.code("goal", goal) if goal else "",
         reward=codes.finite("reward", reward) if reward else None, **context(call, parameters, agent),
     )
 
@@ -24,7 +24,7 @@ def goal_op(call: Call, parameters: Parameters, agent: str, session: Who, path_g
 async def goal(call: Call) -> Answer:
     """Take in a goal."""
     session = who(call.parameters)
-    op = goal_op(call, call.parameters, call.names["agent"], session, call.names.get("goal", ""))
+    op = goal_op(call, call.parameters, call.names["agent"], session.session, call.names.get("goal", ""))
     done = await call.owner.do(op)
     return ok(done.reply, cookie(call, session, done))
 

@@ -62,11 +62,10 @@ class DecisionOp(Op):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoalOp(Op):
-    """A goal. ``reward`` None: none was sent; ``known_session``: the client named its session."""
+    """A goal. ``reward`` None: none was sent."""
 
     goal: str = ""
     reward: float | None = None
-    known_session: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +198,7 @@ class _Table:
             agent = self._permitted(agent, creation.with_goal(agent, code))
             goal = agent.goal(code) or goal
         reward = rewards.sent(goal, op.reward)
-        before = self._state(op) if op.known_session else None
-        earned = rewards.earned(agent, goal, before, reward, at)
+        earned = rewards.earned(agent, goal, self._state(op), reward, at)
         state = earned.state
         if agent is not None and state is not None:
             if state.is_open(at, agent.settings.timeout):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -39,10 +40,6 @@ def write(connection: Connection, states: Mapping[Key, SessionState]) -> None:
     """Store sessions as they stand now, inside a write transaction."""
     if not states:
         return
-    insert: Any = insert_sqlite if connection.dialect.name == "sqlite" else insert_postgres
-    statement = insert(table)
-    changing = {name: statement.excluded[name] for name in ("epoch", "opened_ts", "last_ts", "ended", "body")}
-    statement = statement.on_conflict_do_update(index_elements=["agent", "session"], set_=changing)
     rows = [
         {
             "agent": agent, "session": session, "epoch": state.epoch, "opened_ts": state.opened, "last_ts": state.last,
@@ -50,7 +47,15 @@ def write(connection: Connection, states: Mapping[Key, SessionState]) -> None:
         }
         for (agent, session), state in states.items()
     ]
-    connection.execute(statement, rows)
+    connection.execute(_upsert(connection.dialect.name), rows)
+
+
+@cache
+def _upsert(dialect: str) -> Any:
+    insert: Any = insert_sqlite if dialect == "sqlite" else insert_postgres
+    statement = insert(table)
+    changing = {name: statement.excluded[name] for name in ("epoch", "opened_ts", "last_ts", "ended", "body")}
+    return statement.on_conflict_do_update(index_elements=["agent", "session"], set_=changing)
 
 
 def end_all(connection: Connection, agent: str) -> int:
