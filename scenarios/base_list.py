@@ -45,16 +45,17 @@ def newest_distinct(rows: Sequence[int], weights: Sequence[float]) -> tuple[list
 
 
 def blend(neighbours: Items, seeds: Sequence[int], weights: Scores) -> tuple[Items, Scores]:
-    """Neighbours of seeds with score sum over k of a_k / (1 + rank in k's neighbours), rising by row.
+    """Neighbours of seeds with score sum over k of a_k / (1 + rank in k's neighbours), in the order met.
 
     ``neighbours`` int32 (catalogue, K), padded with -1; ``seeds`` rows; ``weights`` float64 (seeds,).
     """
+    from scenarios import kernel  # loaded when the first list is blended, not with the endpoint
+
     listed = neighbours[list(seeds)]
-    share = weights[:, None] / (1.0 + np.arange(listed.shape[1]))
-    present = listed >= 0
-    total: Scores = np.bincount(listed[present], share[present])  # type: ignore[assignment]
-    found = np.flatnonzero(total).astype(np.int32)
-    return found, total[found]
+    found = np.empty(listed.size, np.int32)
+    total = np.empty(listed.size, np.float64)
+    count = kernel.blended(listed, weights, found, total)
+    return found[:count], total[:count]
 
 
 def with_context(listed: Items, neighbours: Items, context: Sequence[int]) -> tuple[Items, Scores]:

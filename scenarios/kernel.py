@@ -22,6 +22,8 @@ _I64_2 = types.Array(types.int64, 2, "C", readonly=True)
 _U8_2 = types.Array(types.uint8, 2, "C", readonly=True)
 _SCRATCH = types.Array(types.int64, 1, "C")
 _OUT = types.Array(types.int32, 2, "C")
+_FOUND = types.Array(types.int32, 1, "C")
+_TOTAL = types.Array(types.float64, 1, "C")
 _COUNTS = types.Array(types.int32, 1, "C")
 
 SURVIVORS = types.void(
@@ -174,3 +176,34 @@ def diverse(
                     seen[codes[v]] = 0
         for p in range(wanted, out.shape[1]):
             out[s, p] = -1
+
+
+@numba.njit(types.int64(_I32_2, _F64, _FOUND, _TOTAL), cache=True, nogil=True)
+def blended(listed: Any, weights: Any, found: Any, total: Any) -> int:
+    """Add up ``weights[k] / (1 + rank)`` of every item over the lists ``listed`` int32 (seeds, K) padded with -1.
+
+    Fills ``found`` and ``total`` (at least as long as ``listed`` has places) in the order the items are met, without
+    those of weight 0, and gives their number. As dear as what is listed, however large the catalogue.
+    """
+    size = 64
+    while size < 2 * listed.size:
+        size *= 2
+    slots = np.full(size, -1, np.int32)
+    count = 0
+    for k in range(listed.shape[0]):
+        if weights[k] == 0.0:
+            continue
+        for rank in range(listed.shape[1]):
+            item = listed[k, rank]
+            if item < 0:
+                continue
+            slot = (item * 40503) & (size - 1)
+            while slots[slot] >= 0 and found[slots[slot]] != item:
+                slot = (slot + 1) & (size - 1)
+            if slots[slot] < 0:
+                slots[slot] = count
+                found[count] = item
+                total[count] = 0.0
+                count += 1
+            total[slots[slot]] += weights[k] / (1.0 + rank)
+    return count

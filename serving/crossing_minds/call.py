@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from starlette.datastructures import QueryParams
-
 from serving.crossing_minds.errors import NotFoundError
+from serving.crossing_minds.query import Query
 from store.control import Account, AccountRole
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class Call:
 
     installation: Installation
     params: dict[str, str]
-    query: QueryParams
+    query: Query
     body: dict[str, Any]
     session: Session | None = None
     tenant: Tenant | None = None

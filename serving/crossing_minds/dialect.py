@@ -5,7 +5,6 @@ from __future__ import annotations
 from time import perf_counter
 
 import orjson
-from starlette.datastructures import QueryParams
 
 from contracts.settings import Settings
 from serving.asgi import JSON, Receive, Scope, Send
@@ -26,6 +25,7 @@ from serving.crossing_minds.identifiers import NOUNS
 from serving.crossing_minds.installation import Installation
 from serving.crossing_minds.kept import KeptAnswers, Key
 from serving.crossing_minds.openapi import Documentation
+from serving.crossing_minds.query import read_query
 from serving.crossing_minds.rate import Rate
 from serving.crossing_minds.request import Gone, read_body, refuse_pickle
 from serving.crossing_minds.router import Place, Route, Router
@@ -130,7 +130,8 @@ class Dialect:
         if route is None:
             raise MethodNotAllowed(verb)
         refuse_pickle(headers)
-        call = Call(self.installation, dict(zip(route.names, named, strict=True)), _query(scope), {}, headers=more)
+        params, query = dict(zip(route.names, named, strict=True)), read_query(scope["query_string"])
+        call = Call(self.installation, params, query, {}, headers=more)
         await self._admit(call, route, headers, receive)
         answer = await route.handler(call)
         return encoded(answer), call
@@ -187,10 +188,6 @@ def _key(scope: Scope, headers: Headers) -> Key:
 
 def _form_key(key: Key, parts: tuple[bytes, str, bytes]) -> FormKey:
     return key[0], key[1], parts[0], parts[2], key[3]
-
-
-def _query(scope: Scope) -> QueryParams:
-    return QueryParams(scope["query_string"])
 
 
 def _read_ids(call: Call) -> None:

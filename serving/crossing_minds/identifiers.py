@@ -43,11 +43,15 @@ class Ids:
         """The same of a JSON list. Raises WrongData."""
         if not isinstance(values, list):
             raise wrong_type(field, "must be a list")
-        canonical = self.type_of(noun).canonical
-        texts = [canonical(value) for value in values]
+        return self.read_each(noun, values, field + "[{}]")
+
+    def read_each(self, noun: str, values: list[Any], where: str) -> list[str]:
+        """The same of many; ``where`` names the field of a place, with ``{}`` for its number. Raises WrongData."""
+        kind = self.type_of(noun)
+        texts = [kind.canonical(value) for value in values]
         if None in texts:
             at = texts.index(None)
-            raise wrong_id(noun, f"{field}[{at}]", values[at], self.type_of(noun).word)
+            raise wrong_id(noun, where.format(at), values[at], kind.word)
         return texts  # type: ignore[return-value]
 
     def write(self, noun: str, text: str) -> int | str:

@@ -104,56 +104,56 @@ def _as_text(value: Any) -> str:
 
 
 def _profile(call: Call, given: Mapping[str, Any]) -> Wish:
-    return w.common(call, given, "profile_to_items", w.rules_of(given, history=True))
+    return w.common(call, given, "profile_to_items", w.rules_of(call, given, history=True))
 
 
 def _item(call: Call, given: Mapping[str, Any]) -> Wish:
-    return w.subjects(call, given, w.common(call, given, "item_to_items", w.rules_of(given)))
+    return w.subjects(call, given, w.common(call, given, "item_to_items", w.rules_of(call, given)))
 
 
 def _session(call: Call, given: Mapping[str, Any]) -> Wish:
-    wish = w.common(call, given, "session_to_items", w.rules_of(given, history=True))
+    wish = w.common(call, given, "session_to_items", w.rules_of(call, given, history=True))
     return w.session_inputs(call, given, wish)
 
 
 def _precomputed(reco_type: str) -> Reader:
     def read(call: Call, given: Mapping[str, Any]) -> Wish:
-        rules = w.rules_of({"table": given.get("table")}, table=True)
+        rules = w.rules_of(call, {"table": given.get("table")}, table=True)
         return w.subjects(call, given, w.common(call, given, reco_type, rules))
 
     return read
 
 
 def _profile_in_context(call: Call, given: Mapping[str, Any]) -> Wish:
-    wish = w.common(call, given, "profile_to_items_w_ctx_items", w.rules_of(given, history=True))
+    wish = w.common(call, given, "profile_to_items_w_ctx_items", w.rules_of(call, given, history=True))
     wish.context_items = w.context_items(call, given)
     return wish
 
 
 def _session_in_context(call: Call, given: Mapping[str, Any]) -> Wish:
-    wish = w.common(call, given, "session_to_items_w_ctx_items", w.rules_of(given, history=True))
+    wish = w.common(call, given, "session_to_items_w_ctx_items", w.rules_of(call, given, history=True))
     wish.context_items = w.context_items(call, given)
     return w.session_inputs(call, given, wish)
 
 
 def _properties(call: Call, given: Mapping[str, Any]) -> Wish:
-    wish = w.common(call, given, "item_properties_to_items", w.rules_of(given))
+    wish = w.common(call, given, "item_properties_to_items", w.rules_of(call, given))
     wish.item_properties = w.item_properties(given.get("item_properties"))
     return wish
 
 
 def _group(call: Call, given: Mapping[str, Any]) -> Wish:
-    wish = w.common(call, given, "profiles_group_to_items", w.rules_of(given))
+    wish = w.common(call, given, "profiles_group_to_items", w.rules_of(call, given))
     wish.members, wish.consensus = w.members(call, given), w.consensus(given)
     return wish
 
 
 def _profile_values(call: Call, given: Mapping[str, Any]) -> Wish:
-    return w.common(call, given, "profile_to_item_properties", w.rules_of(_of_values(given)))
+    return w.common(call, given, "profile_to_item_properties", w.rules_of(call, _of_values(given)))
 
 
 def _session_values(call: Call, given: Mapping[str, Any]) -> Wish:
-    wish = w.common(call, given, "session_to_item_properties", w.rules_of(_of_values(given)))
+    wish = w.common(call, given, "session_to_item_properties", w.rules_of(call, _of_values(given)))
     return w.session_inputs(call, given, wish)
 
 
@@ -163,7 +163,7 @@ def _of_values(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def generic(call: Call, given: Mapping[str, Any]) -> Wish:
     """A wish that knows every input; the generic scenario says which of them count."""
-    rules = w.rules_of(given, history=True, table=True)
+    rules = w.rules_of(call, given, history=True, table=True)
     wish = w.session_inputs(call, given, w.common(call, given, None, rules))
     ids = call.database.ids
     if given.get("item_id") not in (None, ""):

@@ -18,23 +18,24 @@ from serving.crossing_minds.problems import of_problem
 from serving.moment import Met
 from serving.wishes import MOST, Wish
 
-LISTS = ("filters", "reranking")
 LONGEST_TYPE = 64
 
 
 def asked(call: Call) -> dict[str, Any]:
     """What was sent, from query or body: texts, or JSON values. Lists of a query are its repeated keys."""
-    if call.body:
-        return call.body
-    found: dict[str, Any] = dict(call.query)
-    for name in LISTS:
-        if name in found:
-            found[name] = call.query.getlist(name)
-    return found
+    return call.body or call.query.given
 
 
-def rules_of(given: Mapping[str, Any], *, history: bool = False, table: bool = False) -> Rules:
+def rules_of(call: Call, given: Mapping[str, Any], *, history: bool = False, table: bool = False) -> Rules:
     """The rules of the request itself. ``history``: the route knows ``exclude_rated_items``; ``table``: a table."""
+    known = call.query.rules if given is call.query.given else {}
+    key = history, table
+    if key not in known:
+        known[key] = _rules(given, history, table)
+    return known[key]
+
+
+def _rules(given: Mapping[str, Any], history: bool, table: bool) -> Rules:
     excluding = given.get("exclude_rated_items") if history else None
     named = text(given.get("table"), "table", "") if table else ""
     return Rules(
@@ -125,16 +126,22 @@ def session_inputs(call: Call, given: Mapping[str, Any], wish: Wish) -> Wish:
 
 def interactions(given: Mapping[str, Any], ids: Ids, now: float) -> list[Met]:
     """The interactions of a body, in its order."""
-    found = []
-    for at, row in enumerate(objects(dict(given), "interactions")):
-        where, kind, when = f"interactions[{at}]", row.get("interaction_type"), row.get("timestamp")
-        if not isinstance(kind, str) or not 1 <= len(kind) <= LONGEST_TYPE:
-            kind = text(kind, f"{where}.interaction_type", least=1, most=LONGEST_TYPE)
-        found.append(Met(
-            ids.read("item", row.get("item_id"), f"{where}.item_id"), kind,
-            now if when is None else timestamp(when, f"{where}.timestamp", now),
-        ))
-    return found
+    rows = objects(dict(given), "interactions")
+    items = ids.read_each("item", [row.get("item_id") for row in rows], "interactions[{}].item_id")
+    return [
+        Met(item, _kind(row.get("interaction_type"), at), _when(row.get("timestamp"), at, now))
+        for at, (item, row) in enumerate(zip(items, rows, strict=True))
+    ]
+
+
+def _kind(value: Any, at: int) -> str:
+    if isinstance(value, str) and 1 <= len(value) <= LONGEST_TYPE:
+        return value
+    return text(value, f"interactions[{at}].interaction_type", least=1, most=LONGEST_TYPE)
+
+
+def _when(value: Any, at: int, now: float) -> float:
+    return now if value is None else timestamp(value, f"interactions[{at}].timestamp", now)
 
 
 def user_properties(given: Any) -> dict[str, tuple[Scalar, ...]] | None:
