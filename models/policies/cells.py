@@ -58,6 +58,11 @@ class Cells:
         order = np.lexsort((self.half, self.fold, self.arm, self.pattern, self.segment))
         return Cells(*(getattr(self, name)[order] for name in self.__dataclass_fields__))
 
+    def of_segment(self, segment: int) -> Cells:
+        """The entries of one segment; these cells must be ordered."""
+        start, stop = np.searchsorted(self.segment, (segment, segment + 1))
+        return Cells(*(getattr(self, name)[start:stop] for name in self.__dataclass_fields__))
+
     def sums(self, group: Index, groups: int) -> Sums:
         """Added up by ``group`` (n,), values 0 to ``groups`` - 1."""
 

@@ -88,7 +88,7 @@ def learn_point(seen: PointStatistics, binary: bool) -> PointPolicy:
                 centres[at] = _Centre(shrunken.prior_mean[row], everywhere.noise)
         for at in _by_name(seen.segments) if seen.indicators else []:
             if by_segment.count[at].sum() >= MODEL_EXPOSURES:
-                found, told = _patterns(seen, cells.where(cells.segment == at), at, centres[at], moments.n, mature)
+                found, told = _patterns(seen, cells.of_segment(at), at, centres[at], moments.n, mature)
                 fits.append(told)
                 levels += [found] if found is not None else []
     arrays = {name: np.concatenate([getattr(level, name) for level in levels]) for name in ROW_SET_ARRAYS}
@@ -140,7 +140,8 @@ def _patterns(
 ) -> tuple[_RowSets | None, FeatureFit]:
     """The row sets of patterns in one segment, None if arms do not differ by them; and what the fit tells."""
     arms, name = len(seen.arms), seen.segments[segment]
-    order = [at for at in _by_name(seen.patterns) if at in set(cells.pattern.tolist())]
+    present = set(cells.pattern.tolist())
+    order = [at for at in _by_name(seen.patterns) if at in present]
     place: Index = np.zeros(len(seen.patterns), dtype=np.int64)
     place[order] = np.arange(len(order))
     sums = cells.sums(place[cells.pattern] * arms + cells.arm, len(order) * arms).reshape(len(order), arms)
