@@ -373,6 +373,15 @@ TABLES: tuple[Table, ...] = (
         ("parent_updated_at", "TIMESTAMP", "time of the parent's values then; a later write replaces the union (UTC)"),
     ),
     _table(
+        "suspect_groups",
+        "one value of the authenticated id that more profiles carry than may be one person; they are left alone",
+        "key value",
+        ("key", "VARCHAR", "authenticated_id_key"),
+        ("value", "VARCHAR", "the value that they carry"),
+        ("members", "INTEGER", "how many do"),
+        ("profile_ids", "VARCHAR[]", "the first of them by id, as many as may be one person"),
+    ),
+    _table(
         "evaluation",
         "one metric of one model on one evaluation window",
         "algorithm cut model mode metric",

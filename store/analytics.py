@@ -15,6 +15,7 @@ import duckdb
 from contracts.published import TABLES, Manifest, Table
 from store import disk
 from store.faults import storage_border
+from store.journal.jobs import Job
 from store.journal.outbox import Delivery
 from store.layout import Layout
 from transforms.quoting import text_literal
@@ -85,11 +86,20 @@ DELIVERIES = (
 )
 """Columns of ``webhook_deliveries``, a table of what the journal knew when the views were written."""
 DELIVERIES_KEPT = 10_000
+JOB_TIMES = (
+    ("started_at", "TIMESTAMP", "when the job began (UTC)"),
+    ("finished_at", "TIMESTAMP", "when it was published or failed (UTC)"),
+)
+"""What the view of ``training_jobs`` has beside the published table: two runs of one identity are equal, their times
+are not, so these are the journal's."""
 
 
-def refresh(layout: Layout, current: str, kept: Sequence[Manifest], deliveries: Sequence[Delivery] = ()) -> None:
+def refresh(
+    layout: Layout, current: str, kept: Sequence[Manifest], deliveries: Sequence[Delivery] = (),
+    jobs: Sequence[Job] = (),
+) -> None:
     """Write the views for the kept runs, ``current`` among them, and swap the file in. ``deliveries`` become table
-    ``webhook_deliveries``.
+    ``webhook_deliveries``; of ``jobs`` the times are shown with ``training_jobs``.
 
     Raises ``StorageError``; the old file then stays.
     """
@@ -100,6 +110,7 @@ def refresh(layout: Layout, current: str, kept: Sequence[Manifest], deliveries: 
             left.unlink(missing_ok=True)
         with duckdb.connect(str(fresh)) as con:
             con.begin()
+            _job_times(con, jobs)
             _create(con, layout, by_id[current], kept)
             _deliveries(con, deliveries)
             con.commit()
@@ -128,11 +139,15 @@ def shown(layout: Layout) -> dict[str, bool] | None:
 def _create(con: duckdb.DuckDBPyConnection, layout: Layout, current: Manifest, kept: Sequence[Manifest]) -> None:
     con.execute("CREATE SCHEMA history")
     for table in TABLES:
-        _view(con, "main", table.name, table.grain, _scan(layout, table, [current]))
-        _view(con, "history", table.name, f"{table.grain}, of each kept run", _scan(layout, table, kept))
+        added = JOB_TIMES if table.name == "training_jobs" else ()
+        _view(con, "main", table.name, table.grain, _scan(layout, table, [current], timed=bool(added)))
+        grain = f"{table.grain}, of each kept run"
+        _view(con, "history", table.name, grain, _scan(layout, table, kept, timed=bool(added)))
         for schema in ("main", "history"):
             for column in table.columns:
                 _comment(con, f"{schema}.{table.name}.{column.name}", "COLUMN", column.doc)
+            for name, _, doc in added:
+                _comment(con, f"{schema}.{table.name}.{name}", "COLUMN", doc)
             _comment(con, f"{schema}.{table.name}.run_id", "COLUMN", "run the row was published with")
             _comment(con, f"{schema}.{table.name}.as_of", "COLUMN", "cut-off of that run (UTC)")
     for name, (grain, sql) in DERIVED.items():
@@ -149,8 +164,10 @@ def _create(con: duckdb.DuckDBPyConnection, layout: Layout, current: Manifest, k
         _view(con, "main", name, grain, scope + sql)
 
 
-def _scan(layout: Layout, table: Table, manifests: Iterable[Manifest]) -> str:
-    """The table of these runs as one query; runs made before the table existed add nothing."""
+def _scan(layout: Layout, table: Table, manifests: Iterable[Manifest], *, timed: bool = False) -> str:
+    """The table of these runs as one query, ``timed`` with the times of its jobs; runs made before the table existed
+    add nothing.
+    """
     columns = ", ".join(column.name for column in table.columns)
     parts = []
     for manifest in manifests:
@@ -165,7 +182,10 @@ def _scan(layout: Layout, table: Table, manifests: Iterable[Manifest]) -> str:
     # Its columns are there whatever the runs have: an earlier version of the program published others.
     empty = ", ".join(f"NULL::{column.type} AS {column.name}" for column in table.columns)
     parts.insert(0, f"SELECT NULL::VARCHAR AS run_id, NULL::TIMESTAMP AS as_of, {empty} WHERE false")
-    return f"SELECT run_id, as_of, {columns} FROM ({' UNION ALL BY NAME '.join(parts)})"
+    rows = f"SELECT run_id, as_of, {columns} FROM ({' UNION ALL BY NAME '.join(parts)})"
+    times = ", ".join(f"t.{name}" for name, _, _ in JOB_TIMES)
+    joined = f"SELECT j.*, {times} FROM ({rows}) AS j LEFT JOIN main.job_times AS t USING (training_job_id)"
+    return joined if timed else rows
 
 
 def _runs(con: duckdb.DuckDBPyConnection, current: Manifest, kept: Sequence[Manifest]) -> None:
@@ -180,14 +200,34 @@ def _runs(con: duckdb.DuckDBPyConnection, current: Manifest, kept: Sequence[Mani
           "kept(run_id, as_of, created_at, current, journal_seq, code_version)")
 
 
+def _job_times(con: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> None:
+    columns = ", ".join(f"{name} {kind}" for name, kind, _ in JOB_TIMES)
+    con.execute(f"CREATE TABLE main.job_times (training_job_id VARCHAR, {columns})")
+    con.execute("COMMENT ON TABLE main.job_times IS 'grain: one training job that the journal knows'")
+    _fill(con, "main.job_times", ("VARCHAR", "TIMESTAMP", "TIMESTAMP"), [
+        {"training_job_id": one.training_job_id, "started_at": one.started_at, "finished_at": one.finished_at}
+        for one in jobs
+    ])
+
+
+def _fill(
+    con: duckdb.DuckDBPyConnection, table: str, kinds: Sequence[str], rows: Sequence[dict[str, object]]
+) -> None:
+    """Insert rows, all at once; their names are the table's columns."""
+    if rows:
+        shape = json.dumps([dict(zip(rows[0], (kind.replace("JSON", "VARCHAR") for kind in kinds), strict=True))])
+        con.execute(
+            f"INSERT INTO {table} SELECT * FROM (SELECT unnest(from_json($rows, $shape), recursive := true))",
+            {"rows": json.dumps(rows, default=str), "shape": shape},
+        )
+
+
 def _deliveries(con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> None:
     name = "main.webhook_deliveries"
     con.execute(f"CREATE TABLE {name} ({', '.join(f'{column} {kind}' for column, kind, _ in DELIVERIES)})")
     con.execute(f"COMMENT ON TABLE {name} IS 'grain: one notification, as of the last publish'")
     for column, _, doc in DELIVERIES:
         _comment(con, f"{name}.{column}", "COLUMN", doc)
-    if not deliveries:
-        return
     fields = ("attempt", "at", "http_status", "error", "answer")
     rows = [
         {
@@ -198,11 +238,7 @@ def _deliveries(con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) 
         }
         for one in deliveries
     ]
-    shape = json.dumps([{column: kind.replace("JSON", "VARCHAR") for column, kind, _ in DELIVERIES}])
-    con.execute(
-        f"INSERT INTO {name} SELECT * FROM (SELECT unnest(from_json($rows, $shape), recursive := true))",
-        {"rows": json.dumps(rows, default=str), "shape": shape},
-    )
+    _fill(con, name, [kind for _, kind, _ in DELIVERIES], rows)
 
 
 def _before(current: Manifest, kept: Sequence[Manifest]) -> str:

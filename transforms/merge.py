@@ -35,17 +35,17 @@ SELECT DISTINCT parent, parent, 0, true FROM earlier_merges
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a run merged: new children, and values carried by more profiles than may be one person, with how many."""
+    """What a run merged: new children, and how many values more profiles carry than may be one person."""
 
     children: int = 0
-    suspects: tuple[tuple[str, int], ...] = ()
+    suspects: int = 0
 
 
 def merge_profiles(
     con: duckdb.DuckDBPyConnection, as_of: datetime, key: str, max_group: int, run_id: str, before: str | None = None
 ) -> Merged:
-    """Create the published ``profile_merges``, and give ``profiles``, ``events``, ``ratings`` and ``sessions`` their
-    parents.
+    """Create the published ``profile_merges`` and ``suspect_groups``, and give ``profiles``, ``events``, ``ratings``
+    and ``sessions`` their parents.
 
     ``key``: the authenticated id, empty for no new merges. ``before``: SQL of the ``profile_merges`` of the run before,
     None without; they hold for good. Needs the tables of ``transforms.tables.build``, and leaves them alone where
@@ -55,6 +55,7 @@ def merge_profiles(
     known = before or f"SELECT {columns} WHERE false"
     con.execute(f"CREATE OR REPLACE TABLE earlier_merges AS SELECT {_COLUMNS} FROM ({known}) ORDER BY child")
     con.execute(f"CREATE OR REPLACE TABLE profile_merges AS SELECT {_COLUMNS} FROM earlier_merges")
+    create_empty(con, "suspect_groups")
     if count(con, "SELECT count(*) FROM earlier_merges"):
         con.execute(_FAMILIES)
         _fold(con)
@@ -72,9 +73,11 @@ def _find(con: duckdb.DuckDBPyConnection, as_of: datetime, key: str, max_group: 
     """Group, rank and merge; adds the new rows to ``profile_merges``."""
     query = sql.read("merge_ranks").replace("{value}", canonical("profile_data", text_literal(json_pointer(key))))
     con.execute(f"CREATE OR REPLACE TABLE merge_ranks AS {query}")
-    suspects = con.execute(
-        "SELECT value, members FROM merge_ranks WHERE place = 1 AND members > $most ORDER BY value", {"most": max_group}
-    ).fetchall()
+    con.execute(
+        "INSERT INTO suspect_groups SELECT $key, value, count(*), list(profile_id ORDER BY profile_id)[1:$most] "
+        "FROM merge_ranks WHERE members > $most GROUP BY value ORDER BY value",
+        {"key": key, "most": max_group},
+    )
     con.execute(
         "CREATE OR REPLACE TABLE merge_families AS SELECT r.profile_id, top.profile_id AS parent, r.place, "
         "true AS contributes FROM merge_ranks AS r JOIN merge_ranks AS top ON top.value = r.value AND top.place = 1 "
@@ -95,7 +98,13 @@ def _find(con: duckdb.DuckDBPyConnection, as_of: datetime, key: str, max_group: 
         con.execute("UPDATE profile_merges SET parent = n.parent FROM new_merges AS n WHERE n.child = "
                     "profile_merges.parent")
         con.execute(f"INSERT INTO profile_merges SELECT {_COLUMNS} FROM new_merges")
-    return Merged(children, tuple((str(value), int(members)) for value, members in suspects))
+    return Merged(children, count(con, "SELECT count(*) FROM suspect_groups"))
+
+
+def create_empty(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Create a published table without rows."""
+    columns = ", ".join(f"{column.name} {column.type}" for column in TABLE_BY_NAME[name].columns)
+    con.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
 
 
 def _fold(con: duckdb.DuckDBPyConnection) -> None:

@@ -29,7 +29,7 @@ def build(
         con, as_of, key, settings.identification.max_group, run_id, "FROM published_merges" if known else None
     )
     rows["profile_merges"] = count(con, "SELECT count(*) FROM profile_merges")
-    rows["suspect_groups"] = len(merged.suspects)
+    rows["suspect_groups"] = merged.suspects
     rows["profiles"] = count(con, "SELECT count(*) FROM profiles")
     counted = con.execute("SELECT count(*) FROM events").fetchone()
     assert counted is not None

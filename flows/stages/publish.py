@@ -252,8 +252,8 @@ def refresh(desk: Desk) -> None:
             hint="nightloom rollback, or nightloom run --force",
         )
     with desk.journal.reading() as connection:
-        deliveries = outbox.listed(connection, limit=analytics.DELIVERIES_KEPT)
-    analytics.refresh(desk.layout, pointer.run_id, shown, deliveries)
+        deliveries, known = outbox.listed(connection, limit=analytics.DELIVERIES_KEPT), jobs.listed(connection)
+    analytics.refresh(desk.layout, pointer.run_id, shown, deliveries, known)
     for run_id in sorted(leaving):
         runs.remove(desk.layout, run_id)
         desk.journal.record_run(run_id, "pruned")

@@ -52,7 +52,10 @@ def rows(home: Path, query: str) -> list[tuple[Any, ...]]:
         return con.execute(query).fetchall()
 
 
-def test_an_account_with_one_algorithm(shop: Path, nightly: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_with_one_algorithm(
+    shop: Path, first_night: tuple[Path, Outcome], nightly: Nightly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = first_night[1]
     keys = rows(shop, "SELECT key, count(*) FROM (SELECT unnest(json_keys(profile_data)) AS key FROM profiles) "
                       "GROUP BY key ORDER BY 2, 1")
     rarest = str(keys[0][0])
@@ -105,6 +108,20 @@ def test_an_account_with_one_algorithm(shop: Path, nightly: Nightly, monkeypatch
     assert record["excluded_profiles"]["by_reason"]["missing_profile_feature"] == len(lacking)
     assert record["configuration"]["algorithm"] == {"profile_features": [rarest]}
     assert {gate["name"] for gate in record["gates"]} >= {"finite", "distinct_scores", "shared_importance"}
+    # What analysts see of it: times and notifications are the journal's, the rest is the run's.
+    times = rows(shop, "SELECT training_job_id, started_at, finished_at FROM training_jobs ORDER BY 1")
+    assert times == sorted((job.training_job_id, job.started_at, job.finished_at) for job in found.values())
+    assert rows(shop, "SELECT started_at FROM history.training_jobs WHERE run_id <> (SELECT run_id FROM runs WHERE "
+                      "current)") == [(None,)] * len(first.records.jobs)
+    assert rows(shop, "SELECT segment_name, segment_type, profile_count FROM segments") == [
+        ("buyers", "past", facts["segment_counts"]["segment_1"])
+    ]
+    assert rows(shop, "SELECT profile_id FROM rfm ORDER BY 1") == rows(
+        shop, "SELECT profile_id FROM segment_members ORDER BY 1"
+    )
+    seen = rows(shop, "SELECT message->>'$.body.training_job_id', status FROM webhook_deliveries ORDER BY 1")
+    assert seen == [(identity, "pending") for identity, _, _ in times]
+    assert rows(shop, "SELECT (SELECT count(*) FROM profile_merges), (SELECT count(*) FROM suspect_groups)") == [(0, 0)]
     messages = told(shop)
     assert sorted(body["algorithm"] for _, body in messages) == ["churn-prediction", "rfm-analysis"]
     assert {subject for subject, _ in messages} == {"Octy training job has successfully completed."}
