@@ -8,7 +8,7 @@ Schemas: ``main`` is the current run; ``history`` is every kept run (columns ``r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import duckdb
 
@@ -211,7 +211,7 @@ def _job_times(con: duckdb.DuckDBPyConnection, jobs: Sequence[Job]) -> None:
 
 
 def _fill(
-    con: duckdb.DuckDBPyConnection, table: str, kinds: Sequence[str], rows: Sequence[dict[str, object]]
+    con: duckdb.DuckDBPyConnection, table: str, kinds: Sequence[str], rows: Sequence[Mapping[str, object]]
 ) -> None:
     """Insert rows, all at once; their names are the table's columns."""
     if rows:

@@ -193,8 +193,8 @@ def _read_kept(con: duckdb.DuckDBPyConnection, folder: Path, total: int) -> _Kep
     known, cold, models = np.zeros(total, np.bool_), np.zeros(total, np.bool_), np.full(total, "", object)
     at = np.ma.getdata(found["profile_index"])
     known[at], cold[at], models[at] = True, np.ma.getdata(found["cold"]), np.ma.getdata(found["model"])
-    return _Kept(*(np.ma.getdata(entries[name]) for name in ("profile_index", "item_index", "score")),
-                 known, cold, models)
+    rows, items, scores = (np.ma.getdata(entries[name]) for name in ("profile_index", "item_index", "score"))
+    return _Kept(rows, items, scores, known, cold, models)
 
 
 def _write_neighbours(
