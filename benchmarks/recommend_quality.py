@@ -29,12 +29,13 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from contracts.settings import Recommendations
-from models.evaluate import MODES, Mode, Split, judge, time_split
+from models.evaluate import MODES, judge
 from models.interactions import Interactions
 from models.items import Items
 from models.ranking import Floats
 from models.recommenders.recommender import Recommender
 from models.registry import RECOMMENDERS
+from models.split import Mode, Split, time_split
 from models.threads import one_blas_thread
 from transforms import interactions as source
 

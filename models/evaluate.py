@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from models import metrics
-from models.interactions import Interactions
 from models.recommenders.recommender import Recommender
+from models.split import Mode, Split, without
 
-Mode = Literal["new", "repeat"]
 MODES: tuple[Mode, ...] = ("new", "repeat")
 HEADLINE = "ndcg@10"
 RECALL_AT = (10, 20, 50)
@@ -51,62 +49,18 @@ class Judgement:
         return next(metric for metric in self.metrics if metric.name == name)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Split:
-    """The past and what followed.
-
-    ``train``: interactions as of the cut. ``relevant``: CSR (n_profiles, n_items), a stored entry for each pair of the
-    window after it. ``subjects``: profile indices judged, those with a past and a relevant item known in the past.
-    """
-
-    train: Interactions
-    relevant: csr_matrix
-    subjects: NDArray[np.int64]
-
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """Items with an interaction in the past; only those are ranked, and only those count as relevant."""
-        return self.train.item_profiles() > 0
-
-
-def time_split(
-    train: Interactions, profile_index: NDArray[Any], item_index: NDArray[Any], most_subjects: int = 20_000
-) -> Split:
-    """Join the past with the pairs of the following window (any order, repeats allowed).
-
-    Of more than ``most_subjects`` profiles evenly spaced ones are judged: profile indices follow hashed ids, so that
-    is a fair sample, and the same one every time.
-    """
-    known = train.item_profiles() > 0
-    item = np.asarray(item_index, dtype=np.int64)
-    pairs = np.unique(np.asarray(profile_index, dtype=np.int64)[known[item]] * train.n_items + item[known[item]])
-    profile, item = np.divmod(pairs, max(train.n_items, 1))
-    relevant = csr_matrix(
-        (
-            np.ones(len(pairs), np.float32),
-            item.astype(np.int32),
-            np.searchsorted(profile, np.arange(train.n_profiles + 1)),
-        ),
-        shape=(train.n_profiles, train.n_items),
-    )
-    subjects = np.flatnonzero((np.diff(train.indptr) > 0) & (np.diff(relevant.indptr) > 0))
-    if len(subjects) > most_subjects:
-        subjects = subjects[np.linspace(0, len(subjects) - 1, most_subjects).astype(np.int64)]
-    return Split(train, relevant, subjects)
-
-
 def judge(model: Recommender, split: Split, mode: Mode, *, depth: int = 0, threads: int = 1) -> Judgement:
     """Rank all known items for every subject and score the lists; ``depth``: how long they are at least.
 
     ``new``: items excluded by the past are left out and do not count as relevant; ``repeat``: nothing is left out.
     Raises ``FloatingPointError`` when the model gives a score that is not finite.
     """
-    history = split.train.matrix()[split.subjects]
+    history = split.train.histories(split.subjects)
     relevant, subjects = split.relevant[split.subjects], split.subjects
     exclude = None
     if mode == "new":
         exclude = split.train.excluded()[split.subjects]
-        relevant = _without(relevant, exclude)
+        relevant = without(relevant, exclude)
         some = np.diff(relevant.indptr) > 0
         history, relevant, exclude, subjects = history[some], relevant[some], exclude[some], subjects[some]
     deepest = max(*RECALL_AT, *NDCG_AT, depth)
@@ -123,15 +77,14 @@ def auc(model: Recommender, split: Split, mode: Mode, *, most: int = 500, thread
     subjects = split.subjects
     if len(subjects) > most:
         subjects = subjects[np.linspace(0, len(subjects) - 1, most).astype(np.int64)]
-    history = split.train.matrix()
     excluded = split.train.excluded() if mode == "new" else None
     values = []
     for start in range(0, len(subjects), _RANKED_AT_ONCE):
         some = subjects[start : start + _RANKED_AT_ONCE]
         exclude = None if excluded is None else excluded[some]
-        relevant = split.relevant[some] if exclude is None else _without(split.relevant[some], exclude)
+        relevant = split.relevant[some] if exclude is None else without(split.relevant[some], exclude)
         items, _ = model.recommend(
-            history[some], split.train.n_items, exclude=exclude, allowed=split.known, threads=threads
+            split.train.histories(some), split.train.n_items, exclude=exclude, allowed=split.known, threads=threads
         )
         candidates = np.full(len(some), int(split.known.sum()))
         if exclude is not None:
@@ -154,13 +107,3 @@ def _score_lists(
     found = [Metric(metric, *metrics.mean(values), len(values)) for metric, values in by_name.items()]
     found.append(Metric("coverage@10", metrics.coverage(items, 10, catalogue), None, len(items)))
     return Judgement(name, mode, tuple(found), by_name[HEADLINE], subjects, items, relevant)
-
-
-def _without(relevant: csr_matrix, excluded: csr_matrix) -> csr_matrix:
-    """The stored entries of ``relevant`` that ``excluded`` does not store."""
-    rows, columns = relevant.shape
-    row = np.repeat(np.arange(rows, dtype=np.int64), np.diff(relevant.indptr))
-    seen = np.repeat(np.arange(rows, dtype=np.int64), np.diff(excluded.indptr)) * columns + excluded.indices
-    kept = ~np.isin(row * columns + relevant.indices, seen)
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=rows))])
-    return csr_matrix((relevant.data[kept], relevant.indices[kept], indptr), shape=relevant.shape)

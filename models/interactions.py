@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+
+from models.histories import Histories, places_of
 
 QUANTUM = 2.0**32
 """Weights are whole multiples of 1 / QUANTUM, so that sums of them are exact in any order."""
@@ -18,7 +20,8 @@ class Interactions:
     """Profiles x items with one stored entry for each pair of a weighted event, rows and columns sorted.
 
     ``indptr`` int64 (n_profiles + 1) and ``indices`` int32 (entries) are shared by the values: ``weight``,
-    ``recent_weight`` and ``strength`` float32, ``events`` int32, ``last_day`` int32 (days since 1970-01-01).
+    ``recent_weight`` and ``strength`` float32, ``events`` int32, ``last_day`` and ``first_day`` int32 (days since
+    1970-01-01, of the pair's last and first event). ``day`` is the date that all this is as of.
     ``popularity`` int64 (n_items) is the exact sum of recent weights over profiles, in units of 1 / QUANTUM.
     ``excluded_indptr`` and ``excluded_indices`` are the pairs not to be recommended, with or without such an entry.
     """
@@ -35,6 +38,8 @@ class Interactions:
     popularity: NDArray[np.int64]
     excluded_indptr: NDArray[np.int64]
     excluded_indices: NDArray[np.int32]
+    first_day: NDArray[np.int32]
+    day: int
 
     @classmethod
     def from_columns(
@@ -49,11 +54,13 @@ class Interactions:
         last_day: NDArray[Any] | None = None,
         strength: NDArray[Any] | None = None,
         excludes: NDArray[Any] | None = None,
+        first_day: NDArray[Any] | None = None,
     ) -> Interactions:
         """Build from equally long columns in any order; the result does not depend on that order.
 
         ``recent_weight`` defaults to ``weight``, ``events`` to 1, ``last_day`` to 0, ``strength`` to weights of at
-        most 1, ``excludes`` to true. A pair without events has no entry; it can only be excluded.
+        most 1, ``excludes`` to true, ``first_day`` to ``last_day``. A pair without events has no entry; it can only be
+        excluded. ``day`` becomes the latest last day.
         Raises ``ValueError`` when an index is out of range, a pair comes twice, or a weight is negative or infinite.
         """
         profile = np.asarray(profile_index, dtype=np.int64)
@@ -64,7 +71,9 @@ class Interactions:
         counts = np.ones(len(profile), np.int32) if events is None else np.asarray(events, dtype=np.int32)
         days = np.zeros(len(profile), np.int32) if last_day is None else np.asarray(last_day, dtype=np.int32)
         barred = np.ones(len(profile), np.bool_) if excludes is None else np.asarray(excludes, dtype=np.bool_)
-        if len({len(column) for column in (profile, item, weights, recent, strengths, counts, days, barred)}) != 1:
+        begun = days if first_day is None else np.asarray(first_day, dtype=np.int32)
+        columns = (profile, item, weights, recent, strengths, counts, days, barred, begun)
+        if len({len(column) for column in columns}) != 1:
             raise ValueError("the columns of the interactions differ in length")
         for name, index, size in (("profile_index", profile, n_profiles), ("item_index", item, n_items)):
             if len(index) and not (index.min() >= 0 and index.max() < size):
@@ -93,7 +102,13 @@ class Interactions:
             popularity,
             _ends(profile[out], n_profiles),
             item[out].astype(np.int32),
+            begun[order],
+            int(days[order].max(initial=0)),
         )
+
+    def dated(self, day: int) -> Interactions:
+        """The same as of ``day``, in days since 1970-01-01."""
+        return replace(self, day=day)
 
     @property
     def entries(self) -> int:
@@ -108,6 +123,15 @@ class Interactions:
         """
         data = self.strength if values is None else values
         return csr_matrix((data, self.indices, self.indptr), shape=(self.n_profiles, self.n_items))
+
+    def histories(self, rows: NDArray[Any] | None = None) -> Histories:
+        """Everything known of each pair of these profiles (of all by default): what recommenders make lists of."""
+        chosen = np.arange(self.n_profiles) if rows is None else rows
+        places, indptr = places_of(self.indptr, chosen)
+        strength = csr_matrix((self.strength[places], self.indices[places], indptr), shape=(len(chosen), self.n_items))
+        last, first = (np.maximum(self.day - days[places], 0) for days in (self.last_day, self.first_day))
+        values = (self.weight[places], self.recent_weight[places], self.events[places], last, first)
+        return Histories(strength, *(column.astype(np.float32, copy=False) for column in values))
 
     def excluded(self) -> csr_matrix:
         """CSR int8 (n_profiles, n_items) with a stored entry for each pair that is not to be recommended."""

@@ -7,13 +7,17 @@ from typing import Any
 from numpy.typing import NDArray
 
 from models.recommenders.als import Als
+from models.recommenders.blend import Blend
 from models.recommenders.content import Content
 from models.recommenders.ease import Ease
 from models.recommenders.neighbours import Neighbours
 from models.recommenders.popular import Popular
+from models.recommenders.ranker import Ranker
 from models.recommenders.recommender import Recommender
 
-RECOMMENDERS: dict[str, type[Recommender]] = {kind.name: kind for kind in (Popular, Neighbours, Ease, Als, Content)}
+RECOMMENDERS: dict[str, type[Recommender]] = {
+    kind.name: kind for kind in (Popular, Neighbours, Ease, Als, Content, Blend, Ranker)
+}
 
 
 def describe(model: Recommender) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from transforms.tables import create
 Columns = dict[str, NDArray[Any]]
 INTERACTION = -1
 """``load_id`` of events that came as interactions and ratings of the Crossing Minds dialect: they all count."""
+EPOCH = datetime(1970, 1, 1)
 UNLISTED = 1.0
 """Weight of their types where the settings give none."""
 READ_AGAIN = ("as_of", "half_life_days")
@@ -89,14 +90,16 @@ def read_interactions(
 ) -> Columns:
     """Columns of interactions as of a date; with ``created`` from the table, which must be of that date.
 
-    Returns profile_index and item_index int32, weight and recent_weight float64, events int32, last_day int32 (days
-    since 1970-01-01), excludes bool, and strength float64: the weight in units of one event of the heaviest type, but
-    never more than one such event at the time of the last one. Pairs that only exclude have no events and zeros.
+    Returns profile_index and item_index int32, weight and recent_weight float64, events int32, last_day and first_day
+    int32 (days since 1970-01-01), excludes bool, and strength float64: the weight in units of one event of the heaviest
+    type, but never more than one such event at the time of the last one. Pairs that only exclude have no events and
+    zeros.
     Rows are in no particular order.
     """
     columns = con.execute(
         "SELECT profile_index, item_index, weight, recent_weight, events, excludes, "
         "coalesce(epoch_us(last_at) // 86400000000, 0)::INTEGER AS last_day, "
+        "coalesce(epoch_us(first_at) // 86400000000, 0)::INTEGER AS first_day, "
         "least(weight / $heaviest, pow(0.5, (epoch_us($as_of::TIMESTAMP) - epoch_us(last_at)) / 86400000000.0 "
         "/ $half_life_days)) AS strength "
         f"FROM {'interactions' if created else '(' + sql.read('interactions') + ')'} AS interactions",
@@ -106,21 +109,29 @@ def read_interactions(
     return {name: np.ma.getdata(values) for name, values in columns.items()}
 
 
-def read_window(con: duckdb.DuckDBPyConnection, start: datetime) -> Columns:
-    """Distinct pairs (profile_index, item_index) with a weighted event from ``start`` on, of trained profiles."""
+def read_window(con: duckdb.DuckDBPyConnection, start: datetime, end: datetime | None = None) -> Columns:
+    """Distinct pairs (profile_index, item_index) with a weighted event from ``start`` on, of trained profiles; with
+    ``end`` before that.
+    """
     columns = con.execute(
         "SELECT DISTINCT profile_index, item_index FROM item_events "
-        "WHERE trained AND weight > 0 AND created_at >= $start::TIMESTAMP",
-        {"start": start},
+        "WHERE trained AND weight > 0 AND created_at >= $start::TIMESTAMP "
+        "AND ($end::TIMESTAMP IS NULL OR created_at < $end::TIMESTAMP)",
+        {"start": start, "end": end},
     ).fetchnumpy()
     return {name: np.ma.getdata(values) for name, values in columns.items()}
 
 
-def time_cut(con: duckdb.DuckDBPyConnection, settings: Recommendations) -> datetime | None:
-    """Time from which the last ``validation_share`` of weighted events of trained profiles lie, or None without any."""
+def time_cut(
+    con: duckdb.DuckDBPyConnection, settings: Recommendations, before: datetime | None = None
+) -> datetime | None:
+    """Time from which the last ``validation_share`` of weighted events of trained profiles lie, or None without any.
+    With ``before`` only the events before that date are looked at.
+    """
     row = con.execute(
-        "SELECT quantile_disc(created_at, $share) FROM item_events WHERE trained AND weight > 0",
-        {"share": 1 - settings.validation_share},
+        "SELECT quantile_disc(created_at, $share) FROM item_events "
+        "WHERE trained AND weight > 0 AND ($before::TIMESTAMP IS NULL OR created_at < $before::TIMESTAMP)",
+        {"share": 1 - settings.validation_share, "before": before},
     ).fetchone()
     return row[0] if row else None
 
@@ -129,6 +140,17 @@ def read_item_text(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[list
     """Words and exact tokens of every item, by item_index."""
     table = con.execute(sql.read("item_text")).to_arrow_table()
     return table.column("words").to_pylist(), table.column("tokens").to_pylist()
+
+
+def read_item_prices(con: duckdb.DuckDBPyConnection) -> NDArray[np.float64]:
+    """Price of every item, by item_index; not-a-number where it has none."""
+    found = con.execute("SELECT item_price::DOUBLE AS price FROM items ORDER BY item_index").fetchnumpy()["price"]
+    return np.asarray(np.ma.filled(np.ma.asarray(found, dtype=np.float64), np.nan))
+
+
+def day_of(when: datetime) -> int:
+    """Number of a date as in ``last_day``: whole days since 1970-01-01."""
+    return (when - EPOCH).days
 
 
 def _parameters(settings: Recommendations, as_of: datetime) -> dict[str, Any]:

@@ -93,7 +93,6 @@ def _write_lists(
         .combine_chunks()
     )
     item_ids = pa.array(outcome.item_ids, pa.string())
-    history = interactions.matrix()
     excluded = None if settings.recommendations.recommend_interacted_items else interactions.excluded()
     popular = Popular().fit(outcome.learned_from)
     common = popular.recommend(csr_matrix((1, len(item_ids)), dtype=np.float32), width, allowed=allowed)
@@ -114,7 +113,8 @@ def _write_lists(
             for model, some in ((outcome.serving, rows[~cold]), (popular, rows[barred])):
                 exclude = None if excluded is None else excluded[some]
                 all_items[some], all_scores[some] = model.recommend(
-                    history[some], width, exclude=exclude, allowed=allowed, threads=settings.pipeline.threads
+                    interactions.histories(some), width, exclude=exclude, allowed=allowed,
+                    threads=settings.pipeline.threads,
                 )
             models = np.where(cold, popular.name, outcome.serving.name)
             if kept is not None:
@@ -241,7 +241,6 @@ def _write_further(
 ) -> None:
     """Lists of the further recommenders; a cold profile has popularity in each of them."""
     wanted, interactions = settings.recommendations, outcome.interactions
-    history = interactions.matrix()
     excluded = None if wanted.recommend_interacted_items else interactions.excluded()
     cold = np.diff(interactions.indptr) == 0
     own = (outcome.serving,) if outcome.serving.name in named else ()
@@ -255,7 +254,8 @@ def _write_further(
                 items[rows] = served[rows]
                 warm = rows[~cold[rows]]
                 items[warm], _ = model.recommend(
-                    history[warm], wanted.candidates, exclude=None if excluded is None else excluded[warm],
+                    interactions.histories(warm), wanted.candidates,
+                    exclude=None if excluded is None else excluded[warm],
                     allowed=allowed, threads=settings.pipeline.threads,
                 )
     for model in related:

@@ -16,18 +16,24 @@ from scipy.sparse import csr_matrix
 from contracts.errors import NightloomError
 from contracts.progress import Progress
 from contracts.settings import Settings
-from models.evaluate import HEADLINE, MODES, Judgement, Mode, Split, auc, judge, time_split
+from models.evaluate import HEADLINE, MODES, Judgement, auc, judge
 from models.interactions import Interactions
 from models.items import Items
+from models.lesson import Lesson
 from models.recommenders.carried import Carried
 from models.recommenders.recommender import Recommender
 from models.registry import RECOMMENDERS, describe
 from models.selection import BASELINE, Verdict, choose
+from models.split import Mode, Split, time_split
 from store.models import carry_model, load_recommender, save_recommender
 from transforms import interactions as source
 
 NEIGHBOURING = "neighbours"
-CANDIDATES = ("popular", NEIGHBOURING, "ease", "als", "content")
+CANDIDATES = ("popular", NEIGHBOURING, "ease", "als", "content", "blend", "ranker")
+SHARED_PARTS = ("ease", "content", "blend")
+"""Candidates that others are made of; each is fitted before those that take it over."""
+LEARNING = ("blend", "ranker")
+"""Those that learn from an earlier window how to combine others."""
 SERVED, NEIGHBOURS, CONTENT = "recommender", "item_neighbours", "content"
 """Folders under ``models/`` of a run, by what the model in them is for."""
 
@@ -91,7 +97,8 @@ class Window:
 class _Trial:
     """The evaluation on one cut: verdicts and judgements by model, and what went wrong with the rest.
 
-    ``content`` is that model: it learned from the items alone, so it is fitted once for all dates.
+    ``content`` is that model: it learned from the items alone, so it is fitted once for all dates. ``lesson`` is what
+    this cut teaches a model that is fitted on everything.
     """
 
     window_from: datetime | None
@@ -101,6 +108,7 @@ class _Trial:
     chosen: str | None
     content: Recommender | None = None
     window: Window | None = None
+    lesson: Lesson | None = None
 
 
 def train(
@@ -135,10 +143,10 @@ def train(
     trained = source.read_trained(con)
     item_ids = [row[0] for row in con.execute("SELECT item_id FROM items ORDER BY item_index").fetchall()]
     columns = source.read_interactions(con, wanted, as_of, created=True)
-    histories = Interactions.from_columns(len(trained), len(item_ids), **columns)
-    interactions = histories if trained.all() else _learned_from(columns, trained, len(item_ids))
+    histories = Interactions.from_columns(len(trained), len(item_ids), **columns).dated(source.day_of(as_of))
+    interactions = histories if trained.all() else _learned_from(columns, trained, len(item_ids), as_of)
     del columns
-    items = Items(*source.read_item_text(con))
+    items = Items(*source.read_item_text(con), source.read_item_prices(con))
     threads = settings.pipeline.threads
     shortage = skip or _shortage(int(trained.sum()), interactions, settings)
     trial = _Trial(None, {}, {}, {}, None)
@@ -190,19 +198,21 @@ def _further(
         try:
             model = content
             if name != CONTENT:
-                model = _make(name, settings).fit(interactions, items, threads=settings.pipeline.threads)
+                model = _fit(name, settings, interactions, items, trial.lesson, {CONTENT: content})
             fitted.append(model)
         except Exception as error:  # one model's fault, of whatever library, must not end the night
             faults[name] = f"{type(error).__name__}: {error}"
     return tuple(fitted), faults
 
 
-def _learned_from(columns: source.Columns, trained: NDArray[np.bool_], n_items: int) -> Interactions:
+def _learned_from(
+    columns: source.Columns, trained: NDArray[np.bool_], n_items: int, as_of: datetime
+) -> Interactions:
     """The interactions of the profiles to learn from; the others keep their rows, with nothing in them."""
     kept = trained[columns["profile_index"]]
     return Interactions.from_columns(
         len(trained), n_items, **{name: values[kept] for name, values in columns.items()}
-    )
+    ).dated(source.day_of(as_of))
 
 
 def _shortage(profiles: int, interactions: Interactions, settings: Settings) -> str:
@@ -221,8 +231,38 @@ def _make(name: str, settings: Settings) -> Recommender:
     """An unfitted model with the parameters that the settings give."""
     given: dict[str, dict[str, Any]] = {
         "als": {"factors": settings.recommendations.factors, "seed": settings.pipeline.seed},
+        "ranker": {"seed": settings.pipeline.seed},
     }
     return RECOMMENDERS[name](**given.get(name, {}))
+
+
+def _fit(
+    name: str, settings: Settings, interactions: Interactions, items: Items, lesson: Lesson | None,
+    parts: Mapping[str, Recommender],
+) -> Recommender:
+    return _make(name, settings).fit(
+        interactions, items, threads=settings.pipeline.threads, lesson=lesson, parts=parts
+    )
+
+
+def _mode(settings: Settings) -> Mode:
+    """What the lists are for."""
+    return "repeat" if settings.recommendations.recommend_interacted_items else "new"
+
+
+def _lesson(
+    con: duckdb.DuckDBPyConnection, settings: Settings, trained: NDArray[np.bool_], items: Items, cut: datetime
+) -> Lesson | None:
+    """What a model as of ``cut`` can learn from: the past as of an earlier cut, and what followed until ``cut``."""
+    wanted = settings.recommendations
+    earlier = source.time_cut(con, wanted, cut)
+    if earlier is None:
+        return None
+    past = _learned_from(source.read_interactions(con, wanted, earlier), trained, len(items), earlier)
+    after = source.read_window(con, earlier, cut)
+    split = time_split(past, after["profile_index"], after["item_index"])
+    ease = _make("ease", settings).fit(past, items, threads=settings.pipeline.threads)
+    return Lesson(split, _mode(settings), {"ease": ease})
 
 
 def _try_all(
@@ -233,19 +273,23 @@ def _try_all(
     wanted = settings.recommendations
     cut = source.time_cut(con, wanted)
     assert cut is not None  # there are events, or there would be a shortage
-    past = _learned_from(source.read_interactions(con, wanted, cut), trained, len(items))
+    past = _learned_from(source.read_interactions(con, wanted, cut), trained, len(items), cut)
     after = source.read_window(con, cut)
     split = time_split(past, after["profile_index"], after["item_index"])
-    judged: Mode = "repeat" if wanted.recommend_interacted_items else "new"
+    judged = _mode(settings)
     near: dict[str, NDArray[np.int32]] = {}
     judgements: dict[tuple[str, Mode], Judgement] = {}
     errors: dict[str, str] = {}
-    content: Recommender | None = None
+    parts: dict[str, Recommender] = {}
+    lesson: Lesson | None = None
     for number, name in enumerate(CANDIDATES):
         progress.step("train recommenders", number + 1, len(CANDIDATES) + 2, f"judge {name}")
         try:
-            model = _make(name, settings).fit(split.train, items, threads=settings.pipeline.threads)
-            content = model if name == CONTENT else content
+            if name in LEARNING and lesson is None:
+                lesson = _lesson(con, settings, trained, items, cut)
+            model = _fit(name, settings, split.train, items, lesson, parts)
+            if name in SHARED_PARTS:
+                parts[name] = model
             judgements |= {
                 (name, mode): judge(model, split, mode, depth=wanted.candidates, threads=settings.pipeline.threads)
                 for mode in MODES
@@ -265,7 +309,9 @@ def _try_all(
     if chosen is not None:
         kept = [one for (name, of), one in judgements.items() if of == judged and (name == chosen or name in named)]
         window = _window(cut, split, kept, wanted.candidates, near)
-    return _Trial(cut, judgements, verdicts, errors, chosen, content, window)
+    known = {"ease": parts["ease"]} if "ease" in parts else {}
+    tonight = Lesson(split, judged, known)
+    return _Trial(cut, judgements, verdicts, errors, chosen, parts.get(CONTENT), window, tonight)
 
 
 def _window(
@@ -307,7 +353,7 @@ def _serve(
         try:
             model = content
             if trial.chosen != CONTENT:
-                model = _make(trial.chosen, settings).fit(interactions, items, threads=settings.pipeline.threads)
+                model = _fit(trial.chosen, settings, interactions, items, trial.lesson, {CONTENT: content})
             save_recommender(target / "models" / SERVED, model, item_ids, dict(about))
             return model, target.name, ""
         except NightloomError:
@@ -342,12 +388,17 @@ def _neighbour_source(
     target: Path,
     about: Mapping[str, Any],
 ) -> Recommender:
-    """The serving model where it adds up neighbours itself, else item neighbours fitted for that alone.
+    """The serving model, or what it is made of, where that adds up neighbours itself; else item neighbours fitted for
+    that alone.
 
     Nearest factors, for one, made worse sessions than item neighbours wherever they were compared.
     """
-    if serving.additive:
+    own = serving.neighbour_source()
+    if own is serving:
         return serving
+    if own is not None and not isinstance(own, Carried):
+        save_recommender(target / "models" / NEIGHBOURS, own, item_ids, dict(about))
+        return own
     model = _make(NEIGHBOURING, settings).fit(interactions, items, threads=settings.pipeline.threads)
     save_recommender(target / "models" / NEIGHBOURS, model, item_ids, dict(about))
     return model
@@ -384,7 +435,7 @@ def _details(
         },
         "metrics": _metrics(trial, settings),
         "excluded_profiles": dict(excluded),
-        "mode": "repeat" if settings.recommendations.recommend_interacted_items else "new",
+        "mode": _mode(settings),
         "gates": gates,
         "errors": {**trial.errors, **faults},
         "configuration": known,
@@ -394,8 +445,7 @@ def _details(
 
 def _metrics(trial: _Trial, settings: Settings) -> dict[str, float]:
     """Metrics of the model that was chosen, in the mode that it serves in."""
-    mode: Mode = "repeat" if settings.recommendations.recommend_interacted_items else "new"
-    judgement = trial.judgements.get((trial.chosen or "", mode))
+    judgement = trial.judgements.get((trial.chosen or "", _mode(settings)))
     return {metric.name: metric.value for metric in judgement.metrics} if judgement is not None else {}
 
 

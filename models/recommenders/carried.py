@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from models.histories import Histories
 from models.interactions import Interactions
 from models.items import Items
 from models.ranking import Floats, Ints
-from models.recommenders.recommender import Recommender
+from models.recommenders.recommender import Recommender, leave_out
 
 
 class Carried(Recommender):
@@ -37,12 +38,25 @@ class Carried(Recommender):
         raise TypeError("a carried model is never fitted")
 
     def scores(self, history: csr_matrix) -> Floats:
-        known = self.back_[history.indices]
-        rows = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
-        inside = known >= 0
-        shape = (history.shape[0], self.inner.n_items_)
-        old = csr_matrix((history.data[inside], (rows[inside], known[inside])), shape=shape, dtype=np.float32)
+        old = self._numbered(history)
+        old.data = history.data[old.data]
         return self._renumber(self.inner.scores(old))
+
+    def scored(self, history: Histories, exclude: csr_matrix | None, banned: NDArray[np.intp] | None) -> Floats:
+        old = self._numbered(history.strength)
+        inner = history.entries(old.data, old.indices, old.indptr, old.shape[1])
+        left_out = None if exclude is None else self._numbered(exclude)
+        barred = None
+        if banned is not None:
+            known = self.back_[banned]
+            barred = known[known >= 0].astype(np.intp)
+        block = self._renumber(self.inner.scored(inner, left_out, barred))
+        leave_out(block, exclude, banned)
+        return block
+
+    def neighbour_source(self) -> Recommender | None:
+        source = self.inner.neighbour_source()
+        return None if source is None else Carried(source, self.mapping_, self.order_)
 
     def similar(self, start: int, stop: int) -> Floats:
         found = np.zeros((stop - start, self.n_items_), np.float32)
@@ -50,6 +64,14 @@ class Carried(Recommender):
             if old >= 0:
                 found[row] = self._renumber(self.inner.similar(old, old + 1))[0]
         return found
+
+    def _numbered(self, rows: csr_matrix) -> csr_matrix:
+        """The entries of ``rows`` that the inner model knows, by its own numbers; their data is where each was."""
+        known = self.back_[rows.indices]
+        inside = known >= 0
+        row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[inside]
+        shape = (rows.shape[0], self.inner.n_items_)
+        return csr_matrix((np.flatnonzero(inside), (row, known[inside])), shape=shape)
 
     def _renumber(self, scores: Floats) -> Floats:
         found = np.zeros((len(scores), self.n_items_), np.float32)

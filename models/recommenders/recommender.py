@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from copy import copy
 from typing import Any, ClassVar, Self
 
@@ -10,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from models.histories import Histories
 from models.interactions import Interactions
 from models.items import Items
+from models.lesson import Lesson
 from models.ranking import Floats, Ints, top_k
 from models.threads import one_blas_thread, over_shards
 
@@ -27,9 +30,9 @@ def tile_rows(columns: int) -> int:
 class Recommender(ABC):
     """Hyper-parameters in ``__init__``, learned attributes end in ``_``, everything is scored from history rows.
 
-    A history is a CSR matrix (b, n_items) of strengths like ``Interactions.matrix()``. Profiles that were trained on,
-    held-out ones and sessions are all just rows. No result depends on the number of threads or on the order of input
-    rows.
+    A history is a CSR matrix (b, n_items) of strengths like ``Interactions.matrix()``, or ``Histories`` that know more
+    of each pair. Profiles that were trained on, held-out ones and sessions are all just rows. No result depends on the
+    number of threads or on the order of input rows.
     """
 
     name: ClassVar[str]
@@ -49,13 +52,37 @@ class Recommender(ABC):
         """Hyper-parameters by name; ``type(self)(**params)`` makes an equal, unfitted recommender."""
         return {name: getattr(self, name) for name in self.parameters}
 
-    def fit(self, interactions: Interactions, items: Items | None = None, *, threads: int = 1) -> Self:
-        """Learn from ``interactions`` (and ``items``, where the model reads content). Fitting again starts anew."""
+    def fit(
+        self,
+        interactions: Interactions,
+        items: Items | None = None,
+        *,
+        threads: int = 1,
+        lesson: Lesson | None = None,
+        parts: Mapping[str, Recommender] | None = None,
+    ) -> Self:
+        """Learn from ``interactions`` (and ``items``, where the model reads content). Fitting again starts anew.
+
+        ``lesson``: an earlier past and what followed it, for models that learn how to combine others. ``parts``: other
+        recommenders, by name, that were fitted on the same ``interactions``; a model made of them does not fit them
+        again.
+        """
         self.notes_ = {}
         self._remember_order(interactions.popularity_order())
         with one_blas_thread():
-            self._fit(interactions, items, threads)
+            self._fit_parts(interactions, items, threads, lesson, parts or {})
         return self
+
+    def _fit_parts(
+        self,
+        interactions: Interactions,
+        items: Items | None,
+        threads: int,
+        lesson: Lesson | None,  # noqa: ARG002
+        parts: Mapping[str, Recommender],  # noqa: ARG002
+    ) -> None:
+        """What ``fit`` does; a model that is made of others overrides it."""
+        self._fit(interactions, items, threads)
 
     def with_order(self, order: Ints) -> Self:
         """A copy that learned the same, with another popularity order (int32, all items) for ties and empty places."""
@@ -69,8 +96,9 @@ class Recommender(ABC):
         self.rank_ = np.empty(len(order), np.int32)
         self.rank_[order] = np.arange(len(order), dtype=np.int32)
 
-    @abstractmethod
-    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None: ...
+    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:
+        """Learn from the interactions alone."""
+        raise NotImplementedError
 
     @abstractmethod
     def scores(self, history: csr_matrix) -> Floats:
@@ -82,7 +110,7 @@ class Recommender(ABC):
 
     def recommend(
         self,
-        history: csr_matrix,
+        history: csr_matrix | Histories,
         k: int,
         *,
         exclude: csr_matrix | None = None,
@@ -96,18 +124,28 @@ class Recommender(ABC):
         Returns items int32 (b, k) padded with -1, and scores float32 (b, k) padded with 0; ties go by popularity, then
         index.
         """
-        rows = history.shape[0]
+        rows_of = history if isinstance(history, Histories) else Histories.of(history)
+        rows = rows_of.shape[0]
         items = np.full((rows, k), -1, np.int32)
         values = np.zeros((rows, k), np.float32)
         banned = None if allowed is None or allowed.all() else np.flatnonzero(~allowed)
 
         def work(start: int, stop: int) -> None:
-            block = self.scores(history[start:stop])
-            _leave_out(block, None if exclude is None else exclude[start:stop], banned)
+            block = self.scored(rows_of[start:stop], None if exclude is None else exclude[start:stop], banned)
             items[start:stop], values[start:stop] = top_k(block, k, self.order_, self.rank_)
 
         over_shards(work, rows, tile_rows(self.n_items_), threads)
         return items, values
+
+    def scored(self, history: Histories, exclude: csr_matrix | None, banned: NDArray[np.intp] | None) -> Floats:
+        """Scores of all items for each history row, ``-inf`` for what is excluded or banned."""
+        block = self.scores(history.strength)
+        leave_out(block, exclude, banned)
+        return block
+
+    def neighbour_source(self) -> Recommender | None:
+        """The recommender whose item neighbours say what these lists say: itself where scores add up neighbours."""
+        return self if self.additive else None
 
     def neighbours(self, k: int, *, allowed: NDArray[np.bool_] | None = None, threads: int = 1) -> tuple[Ints, Floats]:
         """The ``k`` items most like each item, itself left out, only those of positive similarity.
@@ -122,7 +160,7 @@ class Recommender(ABC):
             block = self.similar(start, stop)
             np.copyto(block, -np.inf, where=block <= 0)
             block[np.arange(stop - start), np.arange(start, stop)] = -np.inf
-            _leave_out(block, None, banned)
+            leave_out(block, None, banned)
             items[start:stop], values[start:stop] = top_k(block, k, self.order_, self.rank_)
 
         over_shards(work, self.n_items_, tile_rows(self.n_items_), threads)
@@ -143,7 +181,8 @@ class Recommender(ABC):
         return model
 
 
-def _leave_out(block: Floats, exclude: csr_matrix | None, banned: NDArray[np.intp] | None) -> None:
+def leave_out(block: Floats, exclude: csr_matrix | None, banned: NDArray[np.intp] | None) -> None:
+    """Set what is excluded for a row, or banned for all, to ``-inf``."""
     if exclude is not None:
         block[np.repeat(np.arange(exclude.shape[0]), np.diff(exclude.indptr)), exclude.indices] = -np.inf
     if banned is not None:

@@ -51,7 +51,7 @@ def workbench(threads: int = 2, extra_items: int = 0) -> duckdb.DuckDBPyConnecti
         "CASE WHEN i % 2 = 0 THEN 'blue mug ' ELSE 'woven rug ' END || i AS item_name, "
         "NULL::VARCHAR AS item_description, "
         "CASE WHEN i - $extra = 7 THEN 'inactive' ELSE 'active' END AS status, "
-        "'{}'::JSON AS properties FROM range($extra + 60) r(i)",
+        "'{}'::JSON AS properties, i::BIGINT AS item_price FROM range($extra + 60) r(i)",
         {"extra": extra_items},
     )
     con.execute(
@@ -361,8 +361,9 @@ def test_a_model_that_fails_is_left_out(tmp_path: Path, monkeypatch: pytest.Monk
     _, outcome = night(tmp_path / "r-1")
     job = outcome.jobs[0]
     assert job["status"] == "Completed"
-    assert job["details"]["errors"] == {"ease": "MemoryError: no room"}
-    assert job["model"] != "ease"
+    made_of_it = ("ease", "blend", "ranker")
+    assert job["details"]["errors"] == dict.fromkeys(made_of_it, "MemoryError: no room")
+    assert job["model"] not in made_of_it
 
 
 @pytest.mark.parametrize("fails", ["in every fit", "in the last fit"])

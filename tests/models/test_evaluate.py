@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from models.evaluate import HEADLINE, Judgement, Metric, Mode, judge, time_split
+from models.evaluate import HEADLINE, Judgement, Metric, judge
 from models.interactions import Interactions
 from models.recommenders.popular import Popular
 from models.recommenders.recommender import Recommender
 from models.selection import choose
+from models.split import Mode, time_split
 
 
 class Oracle(Recommender):

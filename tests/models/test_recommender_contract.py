@@ -17,6 +17,8 @@ from store.models import load_recommender, save_recommender
 
 SMALL: dict[str, dict[str, Any]] = {
     "als": {"factors": 8},
+    "blend": {"regularization": 1.0},
+    "ranker": {"regularization": 1.0, "trees": 40},
     "ease": {"regularization": 1.0},
     "neighbours": {"shrinkage": 0.0},
 }

@@ -8,9 +8,10 @@ import duckdb
 import pytest
 
 from contracts.settings import Recommendations
-from models.evaluate import HEADLINE, Split, judge, time_split
+from models.evaluate import HEADLINE, judge
 from models.interactions import Interactions
 from models.registry import RECOMMENDERS
+from models.split import Split, time_split
 from transforms import interactions as source
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

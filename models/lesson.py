@@ -1,0 +1,37 @@
+"""What a model that combines others learns from: an earlier past, and what followed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.split import Mode, Split, without
+
+if TYPE_CHECKING:
+    from models.recommenders.recommender import Recommender
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """``split``: the past as of an earlier date and what followed it up to the date that is learned for.
+
+    ``mode``: what the lists are for. ``parts``: recommenders, by name, that were fitted on ``split.train``; those that
+    are missing are fitted when they are needed. Nothing of what followed may be known to them.
+    """
+
+    split: Split
+    mode: Mode
+    parts: Mapping[str, Recommender] = field(default_factory=dict)
+
+    def most(self, subjects: int) -> Split:
+        """Split of at most so many evenly spaced subjects, all of whom have something to be found in this mode."""
+        split, chosen = self.split, self.split.subjects
+        if self.mode == "new":
+            left = without(split.relevant[chosen], split.train.excluded()[chosen])
+            chosen = chosen[np.diff(left.indptr) > 0]
+        if len(chosen) > subjects:
+            chosen = chosen[np.linspace(0, len(chosen) - 1, subjects).astype(np.int64)]
+        return Split(split.train, split.relevant, chosen)
