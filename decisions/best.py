@@ -22,8 +22,6 @@ REACH = 6.5
 """Standard deviations of a normal posterior that its break points reach to; beyond lies less than 1e-10."""
 STEPS = 10
 """Panels from the middle of an arm to its reach."""
-EDGE = np.array([-4.0, -2.0, -0.5, 1.0, 2.0, 3.0])
-"""Break points around the edge of the logarithm of a Gamma of few counts."""
 ROOM = 2_000_000
 """Values held at once in an array of arm x node."""
 
@@ -83,17 +81,15 @@ class _Betas:
     b: Values
 
     def breaks(self) -> Values:
-        from scipy.special import psi, zeta
+        from scipy.special import zeta
 
-        steps = _steps()
-        spread = np.sqrt(zeta(2.0, self.a) + zeta(2.0, self.b))
-        # Each side lies between a normal (many counts) and an exponential (few).
-        stretch = np.where(steps < 0, 1 + 1.3 / (1 + self.a[..., None]), 1 + 1.3 / (1 + self.b[..., None]))
-        first, second = psi(self.a)[..., None], psi(self.b)[..., None]
-        whole = first - second + spread[..., None] * stretch * steps
-        # With few counts an exponential ends at a sharp edge: where the log of a mean (or of its rest) passes -log(b).
-        edges = np.concatenate([-second + EDGE, first - EDGE], axis=-1)
-        return np.asarray(np.sort(np.concatenate([whole, np.clip(edges, whole[..., :1], whole[..., -1:])], axis=-1)))
+        steps, a, b = _steps(), self.a[..., None], self.b[..., None]
+        # From the mode log(a / b): the left side is as wide as the logarithm of a Gamma(a), from normal (many counts)
+        # to exponential (few), but for what Gamma(b) adds, whose other tail is never wider than 1; likewise the right.
+        first, second = zeta(2.0, a), zeta(2.0, b)
+        left = np.sqrt(first + np.minimum(second, 1)) * (1 + 1.3 / (1 + a))
+        right = np.sqrt(second + np.minimum(first, 1)) * (1 + 1.3 / (1 + b))
+        return np.asarray(np.log(a) - np.log(b) + np.where(steps < 0, left, right) * steps)
 
     def take(self, cases: NDArray[np.intp], arms: NDArray[np.intp]) -> _Betas:
         return _Betas(self.a[cases[:, None], arms], self.b[cases[:, None], arms])
