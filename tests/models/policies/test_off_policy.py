@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.off_policy_coverage import coverage
+from benchmarks.open_bandit import compare, read
 from models.policies.exposures import NO_ARM, Contexts, Exposures
 from models.policies.off_policy import estimate
+from models.policies.targets import uniform
 
 WOMEN = Path(__file__).resolve().parents[4] / "shared" / "data" / "open_bandit_women"
 
@@ -157,32 +160,22 @@ def test_the_model_of_other_folds_is_used() -> None:
 
 def test_estimates_are_unbiased_and_their_intervals_honest() -> None:
     """Small version of benchmarks/off_policy_coverage.py."""
-    from benchmarks.off_policy_coverage import coverage
-
     found = coverage(runs=120, exposures=2000, seed=1)
     for name in ("ips", "snips", "dr"):
         assert found[name].covered >= 0.9, name
         assert abs(found[name].bias) < 4 * found[name].bias_error, name
 
 
-def obd(policy: str) -> tuple[Any, Any, Any]:
-    import csv
-
-    with (WOMEN / policy / "women.csv").open() as file:
-        rows = [
-            (int(row["item_id"]), float(row["propensity_score"]), int(row["click"])) for row in csv.DictReader(file)
-        ]
-    arm, p, x = (np.array(column) for column in zip(*rows, strict=True))
-    return arm, p, x
+real_data = pytest.mark.skipif(not WOMEN.parents[1].exists(), reason="the real data sets are not beside the project")
 
 
 @pytest.mark.real
-@pytest.mark.skipif(not WOMEN.parents[1].exists(), reason="the real data sets are not beside the project")
+@real_data
 def test_known_answers_of_the_open_bandit_dataset() -> None:
     """Women, logged by Bernoulli Thompson sampling, valued for uniform: refused for want of support."""
-    arm, p, x = obd("bts")
-    found = estimate(exposures(arm, p, x, 46), np.full((1, 46), 1 / 46), np.zeros((1, 1, 46)))
-    assert p.min() == pytest.approx(1e-6)
+    log = read(WOMEN, "bts")
+    found = estimate(log, uniform(log.contexts), np.zeros((1, 3, 46)))
+    assert log.probability.min() == pytest.approx(1e-6)
     assert found.mean_weight == pytest.approx(3.13, abs=5e-3)
     assert found.mean_weight_error == pytest.approx(2.17, abs=5e-3)
     assert found.largest_weight == pytest.approx(21_739, abs=0.5)
@@ -194,3 +187,18 @@ def test_known_answers_of_the_open_bandit_dataset() -> None:
     assert not found.supported
     assert abs(found.mean_weight - 1) < 3 * found.mean_weight_error, "the mean weight alone would have passed"  # type: ignore[operator]
     assert snips.low is None
+
+
+@pytest.mark.real
+@real_data
+def test_a_policy_valued_on_random_choices_earned_what_was_told() -> None:
+    """The Thompson policy's own log agrees with its value on the random log, by every estimator with an interval."""
+    found = compare(WOMEN)["Thompson policy on the random log"]
+    assert not found.valued.unreliable
+    assert found.valued.support == pytest.approx(3492, abs=1)
+    assert found.mean == pytest.approx(0.0046)
+    for name in ("ips", "snips", "dr"):
+        one = found.valued.estimates[name]  # type: ignore[index]
+        assert one.value == pytest.approx(0.0058, abs=1e-4)
+        assert abs(one.value - found.mean) < 1.96 * np.hypot(one.error, found.error)
+        assert one.low < found.mean < one.high  # type: ignore[operator]
