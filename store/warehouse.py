@@ -49,6 +49,9 @@ CREATE TABLE IF NOT EXISTS pending_events (
     load_id BIGINT, line BIGINT, ordinal BIGINT, profile_key VARCHAR, event_type VARCHAR, item_id VARCHAR,
     created_at TIMESTAMP,
     dated BOOLEAN, properties VARCHAR, content_hash VARCHAR);
+-- One event that waited for its profile, by the order in which it was loaded at last; those already looked at may go.
+CREATE TABLE IF NOT EXISTS late_events (
+    number BIGINT, load_id BIGINT, event_id VARCHAR, created_at TIMESTAMP, released_at TIMESTAMP);
 -- Type of one property: string, number, boolean, or one of these with []. Events use their type as parent.
 CREATE TABLE IF NOT EXISTS property_types (entity VARCHAR, parent VARCHAR, key VARCHAR, type VARCHAR);
 -- One delivered file and entity. `replay_of` is the load whose rows were repaired.

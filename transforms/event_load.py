@@ -122,6 +122,13 @@ def release_pending(con: duckdb.DuckDBPyConnection, now: str) -> tuple[int, int]
         "BY event_id ORDER BY load_id) = 1"
     )
     new = _insert(con, "released_once", "load_id")
+    if new:
+        # Of an event that another file brought before, the row is that file's.
+        con.execute(
+            "INSERT INTO late_events SELECT (SELECT coalesce(max(number), 0) FROM late_events) + row_number() OVER "
+            f"(ORDER BY r.created_at, r.event_id), r.load_id, r.event_id, r.created_at, {now} FROM released_once r "
+            "JOIN events e ON e.event_id = r.event_id AND e.load_id = r.load_id AND e.created_at = r.created_at"
+        )
     con.execute(
         f"UPDATE quarantine SET resolved_at = {now} WHERE entity = 'events' AND resolved_at IS NULL AND rule = "
         "'unknown_profile' "

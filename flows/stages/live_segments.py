@@ -1,11 +1,11 @@
 """Files and live segments: what a file brought is evaluated once, in the order it happened, when the file is loaded
-(retention contract, section 11.2).
+(retention contract, section 11.2); an event that waited for its profile, when it is loaded at last.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from store.journal import Journal, counters
 from store.layout import Layout
 from store.live_segments import SWEPT, LiveSegments
 
-FOLLOWED = "live_segments_load"
+FOLLOWED, LATE = "live_segments_load", "live_segments_late"
 BATCH = 5_000
 
 
@@ -30,7 +30,7 @@ def follow_files(layout: Layout, settings: Settings, journal: Journal) -> int:
     """
     segments = LiveSegments(settings.live_segments)
     with journal.reading() as connection:
-        followed = counters.read(connection, FOLLOWED)
+        followed, late = counters.read(connection, FOLLOWED), counters.read(connection, LATE)
         idle = not segments.looks_at(connection)
     if not layout.warehouse.exists():
         return 0
@@ -40,38 +40,60 @@ def follow_files(layout: Layout, settings: Settings, journal: Journal) -> int:
             "AND status = 'loaded' GROUP BY load_id ORDER BY load_id",
             {"followed": followed},
         ).fetchall()
-        if not loads:
-            return 0
-        if idle:
+        releases = con.execute(
+            "SELECT max(number), released_at FROM late_events WHERE number > $late GROUP BY released_at ORDER BY 1",
+            {"late": late},
+        ).fetchall()
+        if idle and (loads or releases):
             with journal.writing() as connection:
-                counters.write(connection, FOLLOWED, int(loads[-1][0]))
+                counters.write(connection, FOLLOWED, int(loads[-1][0]) if loads else followed)
+                counters.write(connection, LATE, int(releases[-1][0]) if releases else late)
             return 0
         for load_id, loaded_at in loads:
             with journal.writing() as connection:
-                _follow(connection, con, segments, int(load_id), loaded_at, journal.clock())
+                _follow(connection, con, segments, _OF_LOAD, {"load": load_id}, loaded_at, journal.clock())
                 counters.write(connection, FOLLOWED, int(load_id))
+        for number, released_at in releases:
+            # What waited in a file that was not evaluated before was among that file's events just now.
+            places = {"after": late, "until": number, "followed": followed}
+            with journal.writing() as connection:
+                _follow(connection, con, segments, _LATE, places, released_at, journal.clock())
+                counters.write(connection, LATE, int(number))
+            late = int(number)
+        if releases:
+            # The last one stays, so that numbers go on.
+            con.execute("DELETE FROM late_events WHERE number < $late", {"late": late})
     return len(loads)
 
 
+_OF_LOAD = "load_id = $load"
+_LATE = (
+    "(event_id, load_id) IN (SELECT (event_id, load_id) FROM late_events "
+    "WHERE number > $after AND number <= $until AND load_id <= $followed)"
+)
+
+
 def _follow(
-    connection: Connection, con: duckdb.DuckDBPyConnection, segments: LiveSegments, load_id: int, loaded_at: datetime,
-    now: datetime,
+    connection: Connection, con: duckdb.DuckDBPyConnection, segments: LiveSegments, which: str,
+    places: Mapping[str, Any], arrived: datetime, now: datetime,
 ) -> None:
-    for events in _batches(con, load_id, sorted(segments.looks_at(connection)), segments.oldest(loaded_at)):
-        segments.on_events(connection, events, now, loaded_at)
+    """Evaluate the events that ``which`` picks, SQL with ``places`` as parameters, and sweep."""
+    looked_at = sorted(segments.looks_at(connection))
+    for events in _batches(con, which, places, looked_at, segments.oldest(arrived)):
+        segments.on_events(connection, events, now, arrived)
     while segments.sweep(connection, now) >= SWEPT:
         pass
 
 
 def _batches(
-    con: duckdb.DuckDBPyConnection, load_id: int, types: list[str], oldest: datetime
+    con: duckdb.DuckDBPyConnection, which: str, places: Mapping[str, Any], types: list[str], oldest: datetime
 ) -> Iterator[list[Happened]]:
-    """Events of a load that some segment looks at and that came in time, as they happened."""
+    """Events that some segment looks at and that came in time, as they happened."""
     found = con.execute(
         "SELECT coalesce(m.parent, e.profile_id), event_type, created_at, item_id, properties FROM events e LEFT JOIN "
-        "merged_profiles m ON m.child = e.profile_id WHERE load_id = $load AND list_contains($types, event_type) "
+        f"merged_profiles m ON m.child = e.profile_id WHERE {which} AND list_contains($types, event_type) "
         "AND created_at >= $oldest ORDER BY created_at, event_id",
-        {"load": load_id, "types": types, "oldest": oldest},
+        {**places, "types": types, "oldest": oldest},
     )
     while rows := found.fetchmany(BATCH):
         yield [_happened(*row) for row in rows]
