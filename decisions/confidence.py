@@ -183,7 +183,7 @@ def _add(held: dict[str, Sums], arm: str, more: Sums) -> None:
 
 def _items(question: Question, feature: str, day: date | None, group: _Group) -> list[dict[str, Any]]:
     """One item for every arm, the default row first."""
-    arms = [question.default, *(arm for arm in question.arms if arm != question.default)]
+    arms = sorted(question.arms, key=lambda arm: arm != question.default)
     base = group.asked.get(question.default, Sums())
     means = [sums.mean for sums in group.asked.values() if sums.n]
     random = sum(means) / len(means) if means else 0.0

@@ -183,3 +183,8 @@ def test_an_agent_without_exposures_has_rows_of_zeros() -> None:
     assert [item["count"] for item in items] == [0] * 5
     assert {item["confidence"] for item in items} == {"0.0"}
     assert items[1]["avLo"] is None
+
+
+def test_a_point_without_arms_has_no_rows() -> None:
+    found = report(replace(QUESTION, arms={}, default=""), known())
+    assert found["data"] == {"items": [], "bLo": 0.0, "bHi": 0.0}
