@@ -23,7 +23,7 @@ from serving.octy.router import Route
 
 MOST_PROFILES = 100
 LISTED = 10
-CHARGED = "charged"
+CHARGED, REC = "charged", "rec"
 UNTRAINED = "profile not in the last training set"
 
 
@@ -65,7 +65,7 @@ async def book(account: Account) -> Book | None:
     job = await published.served(account, published.RECOMMENDATIONS)
     if job is None:
         return None
-    now = (await documents.read(account, documents.ALGORITHM)).get("rec", {})
+    now = (await documents.read(account, documents.ALGORITHM)).get(REC, {})
     trained = job.configuration or now
     terms = Terms(
         frozenset(now.get("item_id_stop_list", ())), bool(now.get("recommend_interacted_items", False)),
@@ -107,14 +107,26 @@ def _listed(view: View, state: Effective, terms: Terms, asked: str) -> tuple[lis
     row = state.profile_row(state.key(asked))
     if row < 0 or (terms.known_before is not None and known.created_at >= terms.known_before):
         return [], UNTRAINED
-    of_run = state.run.profile_record(row)
-    missing = [name for name in terms.features if _missing(of_run, name)]
-    if missing:
-        return [], f"{UNTRAINED}: {', '.join(missing)} missing"
-    if of_run.get("status") != "active":
-        return [], UNTRAINED
+    fault = _excluded(state, terms, row)
+    if fault:
+        return [], fault
     found = _candidates(view, state, terms, asked, row)
     return found, None if found else "not enough items"
+
+
+def _excluded(state: Effective, terms: Terms, row: int) -> str:
+    """Why the model was not trained with a profile, or nothing: what the run recorded, and for lists that came from an
+    earlier run, what its configuration says.
+    """
+    of_run = state.run.profile_record(row)
+    missing = {name for name in terms.features if _missing(of_run, name)}
+    recorded = [] if terms.known_before is not None else [
+        one for one in state.run.customer_record(row).get("exclusions", ()) if one["algorithm"] == REC
+    ]
+    missing.update(name for one in recorded for name in one["missing_keys"])
+    if missing:
+        return f"{UNTRAINED}: {', '.join(sorted(missing))} missing"
+    return UNTRAINED if recorded or of_run.get("status") != "active" else ""
 
 
 def _candidates(view: View, state: Effective, terms: Terms, asked: str, row: int) -> list[dict[str, Any]]:

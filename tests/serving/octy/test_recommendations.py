@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 import numpy as np
 import pytest
@@ -18,9 +19,12 @@ from serving.app import Endpoint
 from store.journal import Journal, Write, documents, jobs
 from store.layout import Layout
 from store.pack.account import write_account
+from store.pack.build import build_pack
 from store.pack.read import ServingPack
 from tests.serving.crossing_minds.conftest import Clock, serving
 from tests.serving.octy.conftest import Shop, failure, good, pair_of
+
+pytestmark = pytest.mark.xdist_group("octy_recommendations")
 
 URL = "/v1/retention/recommendations"
 REPORT = {
@@ -32,13 +36,26 @@ REPORT = {
 }
 
 
+# Profiles 5 and 6 were left out of the training of recommendations, 7 of the other.
+EXCLUDED = (
+    "SELECT unnest(['rec', 'churn']) AS algorithm, profile_id, 'missing_profile_feature' AS reason, "
+    "['age', 'city'] AS missing_keys FROM profiles WHERE profile_index = 5 UNION ALL "
+    "SELECT 'rec', profile_id, 'check', NULL FROM profiles WHERE profile_index = 6 UNION ALL "
+    "SELECT 'churn', profile_id, 'status', NULL FROM profiles WHERE profile_index = 7"
+)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """An account whose run has both algorithms' jobs."""
     settings, layout, clock = Settings(), Layout(tmp_path_factory.mktemp("trained")), Clock()
     layout.create()
     with Journal.open(layout, settings) as journal:
-        write_run(layout, "r1", 40, 30, 10, 1, settings)
+        run = write_run(layout, "r1", 40, 30, 10, 1, settings)
+        with duckdb.connect() as con:
+            con.read_parquet(str(run / "tables" / "profiles.parquet")).create_view("profiles")
+            con.execute(f"COPY ({EXCLUDED}) TO '{run / 'tables' / 'training_exclusions'}.parquet'")
+        build_pack(run, settings, run / "scratch")
         told = {}
         journal.record_run("r1", "building")
         with journal.writing() as connection:
@@ -140,6 +157,17 @@ def test_a_missing_feature_is_named(client: httpx.Client, trained: Shop) -> None
     (entry,) = good(client.post(URL, json={"profile_ids": [asked]}))["recommendations"]
     assert entry["recommendations"] == []
     assert entry["error"] == "profile not in the last training set: no_such_key missing"
+
+
+def test_whoever_was_left_out_of_the_training_has_no_list(client: httpx.Client, trained: Shop) -> None:
+    ids_of = pack_of(trained).profile_ids
+    asked = [bytes(ids_of[row]).decode() for row in (5, 6, 7)]
+    lacking, checked, other = good(client.post(URL, json={"profile_ids": asked}))["recommendations"]
+    assert (lacking["recommendations"], lacking["error"]) == (
+        [], "profile not in the last training set: age, city missing"
+    )
+    assert (checked["recommendations"], checked["error"]) == ([], "profile not in the last training set")
+    assert other["error"] is None and other["recommendations"]
 
 
 @pytest.mark.parametrize("body", [{}, {"profile_ids": []}, {"profile_ids": "p"}, {"profile_ids": [1]},
