@@ -43,6 +43,8 @@ CONNECTIONS = 8
 OWNER = "default"
 BATCH = 100
 DAY = 86_400
+IDLE = 2.0
+"""Seconds after which a connection is not used again: the server closes idle ones."""
 
 
 class Page:
@@ -53,6 +55,14 @@ class Page:
         self.key = key
         self.asked = 0
         self._local = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
+
+    def __enter__(self) -> Page:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for connection in self._opened:
+            connection.close()
 
     def ask(self, verb: str, path: str, body: Any = None, **parameters: Any) -> Any:
         """The JSON of a request below the owner. Raises RuntimeError when it fails."""
@@ -73,10 +83,15 @@ class Page:
 
     def _sent(self, verb: str, path: str, text: str | None) -> http.client.HTTPResponse:
         connection = getattr(self._local, "connection", None)
+        if connection is not None and time.monotonic() - self._local.used > IDLE:
+            connection.close()
+            connection = None
         if connection is None:
             connection = self._local.connection = http.client.HTTPConnection(self.address, timeout=60)
+            self._opened.append(connection)
             connection.connect()
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._local.used = time.monotonic()
         headers = {"content-type": "application/json"} if text is not None else {}
         connection.request(verb, path, text, headers)
         found: http.client.HTTPResponse = connection.getresponse()
@@ -248,19 +263,25 @@ def served(home: Path) -> Iterator[Page]:
     root = Path(__file__).resolve().parents[1]
     environment = {**os.environ, "NIGHTLOOM_HOME": str(home), "PYTHONPATH": str(root)}
     server = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    page = Page(f"127.0.0.1:{port}", key)
     try:
-        give_up = time.monotonic() + 30
-        while time.monotonic() < give_up:
-            try:
-                Page(page.address, key).run_id()
-                break
-            except OSError:
-                time.sleep(0.05)
-        yield page
+        _wait(port)
+        with Page(f"127.0.0.1:{port}", key) as page:
+            yield page
     finally:
         server.terminate()
         server.wait(20)
+
+
+def _wait(port: int) -> None:
+    """Until the server takes connections."""
+    give_up = time.monotonic() + 30
+    while time.monotonic() < give_up:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError("the endpoint did not start")
 
 
 def summary(agents: dict[str, Agent], alike: list[Placebo], seed: int) -> dict[str, Any]:
