@@ -55,13 +55,17 @@ class Sums(NamedTuple):
         return max(0.0, (self.val_sq - self.val**2 / self.n) / (self.n - 1)) if self.n >= 2 else 0.0
 
 
+_Tally = list[float]
+"""The five sums while they are added up."""
+
+
 @dataclass(slots=True)
 class _Group:
     """Exposures of one feature (and date): by arm those asked for, those that explored, and all."""
 
-    asked: dict[str, Sums] = field(default_factory=dict)
-    explored: dict[str, Sums] = field(default_factory=dict)
-    total: dict[str, Sums] = field(default_factory=dict)
+    asked: dict[str, _Tally] = field(default_factory=dict)
+    explored: dict[str, _Tally] = field(default_factory=dict)
+    total: dict[str, _Tally] = field(default_factory=dict)
 
 
 def report(question: Question, rows: Iterable[Aggregate]) -> dict[str, Any]:
@@ -140,64 +144,78 @@ def always_valid_fields(row: Sums, base: Sums, is_base: bool) -> dict[str, Any]:
 
 
 def _groups(question: Question, rows: Iterable[Aggregate]) -> dict[tuple[str, date | None], _Group]:
+    """One pass over the rows: there may be hundreds of thousands."""
     groups: dict[tuple[str, date | None], _Group] = {}
+    policies, features = set(question.policies), _wanted(question.features)
+    first, last, goal = question.date_from, question.date_thru, question.goal
     for row in rows:
-        asked = row.point == question.point and question.date_from <= row.date <= question.date_thru
-        if not asked or row.arm not in question.arms or not _is_of(question.features, row.feature):
+        point, day, policy, arm, _, feature, of_goal, n, *sums = row
+        if point != question.point or not first <= day <= last or arm not in question.arms:
             continue
-        sums = _sums_of(question, row)
-        if sums is None:
+        if features is not None and feature not in features:
             continue
-        group = groups.setdefault((row.feature, None if question.aggregated else row.date), _Group())
-        _add(group.total, row.arm, sums)
-        if row.policy == EXPLORE:
-            _add(group.explored, row.arm, sums)
-        if row.policy in question.policies:
-            _add(group.asked, row.arm, sums)
+        if goal is None:
+            if of_goal is not None:
+                continue
+            added = (n, *sums)
+        elif of_goal is None:
+            # Exposures are told by rows without a goal, what they brought by those of the goal.
+            added = (n, 0, 0, 0, 0)
+        elif of_goal == goal:
+            added = (0, *sums)
+        else:
+            continue
+        key = (feature, None if question.aggregated else day)
+        group = groups.get(key) or groups.setdefault(key, _Group())
+        _add(group.total, arm, added)
+        if policy == EXPLORE:
+            _add(group.explored, arm, added)
+        if policy in policies:
+            _add(group.asked, arm, added)
     return groups
 
 
-def _is_of(features: Sequence[str] | None, feature: str) -> bool:
-    return feature == ALL or (features is not None and (not features or feature in features))
+def _wanted(features: Sequence[str] | None) -> frozenset[str] | None:
+    """The features that are asked for, None for all."""
+    if features is None:
+        return frozenset({ALL})
+    return frozenset({ALL, *features}) if features else None
 
 
-def _sums_of(question: Question, row: Aggregate) -> Sums | None:
-    """What a row adds: exposures come from rows without a goal, what they brought from those of the goal asked for."""
-    if question.goal is None:
-        return Sums(row.n, row.val, row.val_sq, row.goals, row.goals_sq) if row.goal is None else None
-    if row.goal is None:
-        return Sums(row.n)
-    return Sums(0, row.val, row.val_sq, row.goals, row.goals_sq) if row.goal == question.goal else None
+def _add(held: dict[str, _Tally], arm: str, more: Sequence[float]) -> None:
+    tally = held.get(arm)
+    if tally is None:
+        held[arm] = list(more)
+        return
+    for at, value in enumerate(more):
+        tally[at] += value
 
 
-def _add(held: dict[str, Sums], arm: str, more: Sums) -> None:
-    old = held.get(arm, Sums())
-    held[arm] = Sums(
-        old.n + more.n,
-        old.val + more.val,
-        old.val_sq + more.val_sq,
-        old.goals + more.goals,
-        old.goals_sq + more.goals_sq,
-    )
+def _sums(held: Mapping[str, _Tally], arm: str) -> Sums:
+    tally = held.get(arm)
+    if tally is None:
+        return Sums()
+    return Sums(int(tally[0]), float(tally[1]), float(tally[2]), int(tally[3]), int(tally[4]))
 
 
 def _items(question: Question, feature: str, day: date | None, group: _Group) -> list[dict[str, Any]]:
     """One item for every arm, the default row first."""
     arms = sorted(question.arms, key=lambda arm: arm != question.default)
-    base = group.asked.get(question.default, Sums())
-    means = [sums.mean for sums in group.asked.values() if sums.n]
+    asked = {arm: _sums(group.asked, arm) for arm in arms}
+    base = asked.get(question.default, Sums())
+    means = [sums.mean for sums in asked.values() if sums.n]
     random = sum(means) / len(means) if means else 0.0
     measure = question.measure
     if question.bonferroni and len(arms) > 1:
         measure = 1 - (1 - measure) / (len(arms) - 1)
-    explored = group.explored.get(question.default, Sums())
+    explored = _sums(group.explored, question.default)
     return [
         _item(question, feature, day, arm)
-        | _counts(group.asked.get(arm, Sums()), group.total.get(arm, Sums()))
-        | compare(group.asked.get(arm, Sums()), base, measure)
-        | {"lift": _lifts(group.asked.get(arm, Sums()), base, random, arm == question.default)}
-        | always_valid_fields(group.explored.get(arm, Sums()), explored, arm == question.default)
-        for arm in arms
+        | _counts(row, _sums(group.total, arm))
+        | compare(row, base, measure)
+        | {"lift": _lifts(row, base, random, arm == question.default)}
+        | always_valid_fields(_sums(group.explored, arm), explored, arm == question.default)
+        for arm, row in asked.items()
     ]
 
 
