@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from time import perf_counter
 
+import orjson
 from starlette.datastructures import QueryParams
 
 from contracts.settings import Settings
@@ -16,6 +18,7 @@ from serving.octy.bodies import Gone, read_body
 from serving.octy.call import Call
 from serving.octy.envelope import Answer
 from serving.octy.errors import as_octy_error
+from serving.octy.openapi import description
 from serving.octy.rate import Rate
 from serving.octy.router import Route, Router
 from serving.placement import Placement
@@ -35,13 +38,17 @@ class Dialect:
         self._placement = placement
         self._metrics = metrics
         self._clock = clock
+        self._prefix = settings.serving.octy_path
         self._rate = Rate(settings.serving.requests_per_minute, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         try:
-            route = self._router.find(scope["method"], self._placement.inner(scope["path"]))
-            answer = await self._answer(scope, receive, route)
+            path = self._placement.inner(scope["path"])
+            if path == "/openapi.json" and scope["method"] == "GET":
+                answer = Answer(200, self._description)
+            else:
+                answer = await self._answer(scope, receive, self._router.find(scope["method"], path))
         except Gone:
             return
         except Exception as error:
@@ -49,6 +56,10 @@ class Dialect:
             answer = Answer(told.status, told.body(), told.headers)
         await respond(send, answer.status, answer.body, answer.headers)
         self._metrics.request(METRIC, answer.status, perf_counter() - began)
+
+    @cached_property
+    def _description(self) -> bytes:
+        return orjson.dumps(description(self._router.routes, self._prefix))
 
     async def _answer(self, scope: Scope, receive: Receive, route: Route) -> Answer:
         headers: dict[bytes, bytes] = dict(scope["headers"])

@@ -32,6 +32,13 @@ def test_every_route_has_a_shape() -> None:
     assert set(description(ROUTES, "/octy")["paths"]) == {route.path for route in ROUTES}
 
 
+def test_the_description_is_served(client: httpx.Client) -> None:
+    answer = httpx.get(f"{client.base_url}openapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json() == description(ROUTES, "/octy")
+    assert client.post("/openapi.json").status_code == 404
+
+
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return httpx.Response(status, content=content, headers={"content-type": "application/json", **(headers or {})})
