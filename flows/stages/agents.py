@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import product
 
 from decisions.agent import Agent, Point, from_document
-from decisions.assignment import COMBINATIONS, Rates
+from decisions.assignment import Rates
 from store.agent_documents import AGENT, RESET, Reset, resets_of
 from store.journal.documents import Document
 from store.policy_documents import CLEARED, PIN, cleared_of, pins_of
@@ -54,25 +53,6 @@ def read_agent_documents(kinds: Mapping[str, Sequence[Document]], history: Itera
     return AgentDocuments(
         agents, resets_of(kinds[RESET]), pins_of(kinds[PIN]), cleared_of(kinds[CLEARED]), _rates(history)
     )
-
-
-def stored_arms(point: Point | None, decision_set: str, logged: Sequence[str], of_files: Sequence[str]) -> list[str]:
-    """The arms of a decision set: those stored, in stored order, then those that only logs from files have.
-
-    Without a stored point, or where the set names a decision that it does not have, the ``logged`` arms. Empty where
-    there are more combinations than a table may have.
-    """
-    names = set(decision_set.split(","))
-    decisions = [one for one in point.decisions if one.code in names] if point is not None else []
-    if len(decisions) < len(names):
-        arms = list(logged)
-    else:
-        arms = [
-            ",".join(f"{one.code}:{choice}" for one, choice in zip(decisions, choices, strict=True))
-            for choices in product(*(one.codes() for one in decisions))
-        ]
-        arms += [arm for arm in of_files if arm not in set(arms)]
-    return arms if len(names) == 1 or len(arms) <= COMBINATIONS else []
 
 
 def _rates(history: Iterable[Document]) -> tuple[AgentRates, ...]:

@@ -12,6 +12,7 @@ import duckdb
 
 from decisions import confidence
 from decisions.aggregates import ALL, Aggregate
+from decisions.arms import labels
 from flows.stages.agents import AgentDocuments
 from flows.stages.policy_statistics import Seen
 from models.policies.aa import GREATEST_SHARE
@@ -137,21 +138,11 @@ def _confidence(
     ).fetchall()]
     found = []
     for one in seen.statistics.points:
-        arms = labelled(documents, told.agent, one.point, one.arms)
+        arms = labels(documents.point(told.agent, one.point), one.arms)
         question = confidence.Question(told.owner, told.agent, one.point, first, last, arms, one.arms[one.default])
         found.append({"point": one.point, "decisionSet": one.decision_set,
                       **confidence.report(question, rows)["data"]})
     return found
-
-
-def labelled(documents: AgentDocuments, agent: str, point: str, arms: Sequence[str]) -> dict[str, str]:
-    """Arms with the names of their choices."""
-    known = documents.point(agent, point)
-    names = {
-        f"{decision.code}:{choice.code}": choice.name
-        for decision in (known.decisions if known is not None else ()) for choice in decision.choices
-    }
-    return {arm: ", ".join(name for name in map(names.get, arm.split(",")) if name) for arm in arms}
 
 
 def _valuation(found: Valuation) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from decisions.arms import stored_arms
 from decisions.sample_ratio import SampleRatio, sample_ratio
-from flows.stages.agents import AgentDocuments, stored_arms
+from flows.stages.agents import AgentDocuments
 from models.policies.aa import PLACEBOS, Placebo, placebo_share
 from models.policies.cells import AgentStatistics, Cells, PointStatistics
 from models.policies.exposures import NO_ARM, Contexts, Exposures

@@ -123,7 +123,8 @@ class Shelf:
         """How a version encodes features, by point."""
         rows = self._con.execute(
             "SELECT point, list(indicator ORDER BY indicator), "
-            "list({'code': feature, 'numeric': numeric, 'cuts': cuts} ORDER BY feature) FROM published_policy_features WHERE agent = $agent AND version = $version "
+            "list({'code': feature, 'numeric': numeric, 'cuts': cuts} ORDER BY feature) "
+            "FROM published_policy_features WHERE agent = $agent AND version = $version "
             "GROUP BY point ORDER BY point",
             {"agent": agent, "version": version},
         ).fetchall()

@@ -57,7 +57,7 @@ class Dialect:
         self._metrics.request(METRIC, answer.status, perf_counter() - began)
 
     async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, found: Found) -> Answer:
-        parameters = Parameters(parse_query(scope["query_string"]), headers=headers)
+        parameters = Parameters(parse_query(scope["query_string"]), headers=headers, raw=scope["query_string"])
         body = None
         if scope["method"] != "GET":
             raw = await read_body(headers, receive)

@@ -31,12 +31,18 @@ Values = Mapping[str, str]
 
 @dataclass(slots=True)
 class Parameters:
-    """Values by name. ``headers``: those of the request, by name in lower case."""
+    """Values by name. ``headers``: those of the request, by name in lower case; ``raw``: its query."""
 
     query: Values
     form: Values = field(default_factory=dict)
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     outer: Values = field(default_factory=dict)
+    raw: bytes = b""
+
+    def left_empty(self, name: str) -> bool:
+        """Whether the query has the parameter without a value."""
+        given = (part.partition(b"=") for part in self.raw.lstrip(b"?").split(b"&"))
+        return any(unquote_plus(one.decode("utf-8", "replace")) == name and not value for one, _, value in given)
 
     def get(self, name: str) -> str:
         """The value of a parameter, empty if absent."""
