@@ -49,6 +49,8 @@ OTHER = "second"
 SECRET = "SECRETAGENT"  # an agent of the first owner only
 AGENTS = ("home", "shop", SECRET)
 ROUTER = Router(ROUTES)
+# Making up a request may take longer than the server keeps an idle connection.
+EACH_ALONE = httpx.Limits(max_keepalive_connections=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def by_schema(site: Site, keys: Sequence[Key], requests: int, seed: int, finding
     document = description(ROUTES, BASE)
     each = max(1, requests // (2 * sum(len(verbs) for verbs in document["paths"].values())))
     dice = random.Random(seed)
-    with httpx.Client(base_url=site.url + BASE, timeout=60) as client:
+    with httpx.Client(base_url=site.url + BASE, timeout=60, limits=EACH_ALONE) as client:
         def call(_verb: str, _path: str, case: Any) -> None:
             named = case.path_parameters or {}
             if dice.random() < 0.9:
@@ -215,7 +217,7 @@ def client_requests(draw: st.DrawFn) -> tuple[str, str, dict[str, str], dict[str
 def by_grammar(site: Site, keys: Sequence[Key], requests: int, seed: int, findings: Findings) -> None:
     """What clients send, or nearly so; mostly with a good key."""
     asked = st.tuples(client_requests(), st.sampled_from([*keys[:2] * 4, *keys]), st.booleans())
-    with httpx.Client(timeout=60) as client:
+    with httpx.Client(timeout=60, limits=EACH_ALONE) as client:
         def call(one: tuple[tuple[str, str, dict[str, str], dict[str, str], bytes], Key, bool]) -> None:
             (verb, path, query, headers, body), key, in_query = one
             sent = {name: value.encode("utf-8") for name, value in headers.items()}
@@ -241,7 +243,7 @@ def by_bytes(site: Site, keys: Sequence[Key], requests: int, seed: int, findings
         st.sampled_from([verb for verb in made_up.VERBS if verb != "TRACE"]), path, made_up.bodies, kind,
         st.sampled_from(keys),
     )
-    with httpx.Client(timeout=60) as client:
+    with httpx.Client(timeout=60, limits=EACH_ALONE) as client:
         def call(one: tuple[str, str, bytes, str, Key]) -> None:
             verb, where, content, media, key = one
             headers = {"content-type": media, **({"x-mpath-apikey": key.text} if key.text else {})}

@@ -101,16 +101,25 @@ def arm_of(names: Sequence[str], choices: Sequence[str]) -> str:
     return ",".join(f"{name}:{choice}" for name, choice in zip(names, choices, strict=True))
 
 
-@dataclass(slots=True)
 class _Turn:
-    agent: Agent
-    point: Point
-    requested: Requested
-    state: SessionState
-    session: str
-    policies: Policies
-    word: str
-    status: str
+    def __init__(
+        self, agent: Agent, point: Point, requested: Requested, state: SessionState, session: str, policies: Policies,
+        word: str, status: str,
+    ) -> None:
+        self.agent = agent
+        self.point = point
+        self.requested = requested
+        self.state = state
+        self.session = session
+        self.policies = policies
+        self.word = word
+        self.status = status
+        # Decisions of the call and their requested choices, both in stored order.
+        self._decisions = {one.code: one for one in point.decisions if one.code in requested}
+        self._choices = {
+            name: [choice.code for choice in one.choices if choice.code in requested[name]]
+            for name, one in self._decisions.items()
+        }
 
     def run(self) -> Decided:
         if self.agent.status in ("stopped", "paused"):
@@ -141,7 +150,7 @@ class _Turn:
         """What an agent answers that does not decide now."""
         choices = {}
         for name, requested in self.requested.items():
-            decision = self._decision(name)
+            decision = self._decisions[name]
             paused = decision.paused_choice if label == "paused" else ""
             choices[name] = paused if paused in requested else default_choice(decision, requested)
         return self._settled(label, choices)
@@ -186,7 +195,7 @@ class _Turn:
             self.agent.owner, self.agent.code, self.point.code, decision_set, self.session, self.state.epoch, seq,
             version,
         )
-        sizes = [len(self._stored_order(name)) for name in names]
+        sizes = [len(self._choices[name]) for name in names]
         count = prod(sizes)
         arms = self._arms(names) if count <= LISTED else ()
         found = None
@@ -199,7 +208,7 @@ class _Turn:
             self._listed(u, arms, default, weights) if arms else self._unlisted(u, count, default)
         )
         picked = _digits(index, sizes)
-        choices = {name: self._stored_order(name)[at] for name, at in zip(names, picked, strict=True)}
+        choices = {name: self._choices[name][at] for name, at in zip(names, picked, strict=True)}
         draw = Draw(
             decision_set, arm_of(names, list(choices.values())), arms, probs, probability, label, self.word, version,
             backoff, pattern, seq, self.status,
@@ -253,27 +262,19 @@ class _Turn:
     def _rates(self) -> Rates:
         return Rates(self.agent.learning.control_rate, self.agent.learning.exploration_rate)
 
-    def _decision(self, name: str) -> Decision:
-        found = self.point.decision(name)
-        assert found is not None  # a call's decisions are stored before it is decided
-        return found
-
     def _ordered(self, names: Sequence[str] | Mapping[str, str]) -> list[str]:
-        return [decision.code for decision in self.point.decisions if decision.code in names]
-
-    def _stored_order(self, name: str) -> list[str]:
-        requested = self.requested[name]
-        return [code for code in self._decision(name).codes() if code in requested]
+        return [name for name in self._decisions if name in names]
 
     def _arms(self, names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(arm_of(names, choices) for choices in product(*(self._stored_order(name) for name in names)))
+        parts = ([f"{name}:{choice}" for choice in self._choices[name]] for name in names)
+        return tuple(",".join(one) for one in product(*parts))
 
     def _default(self, names: Sequence[str]) -> int:
         """Position of the default arm."""
         at = 0
         for name in names:
-            order = self._stored_order(name)
-            at = at * len(order) + order.index(default_choice(self._decision(name), self.requested[name]))
+            order = self._choices[name]
+            at = at * len(order) + order.index(default_choice(self._decisions[name], self.requested[name]))
         return at
 
     def _pattern(self) -> str:

@@ -130,7 +130,7 @@ class Turns:
             agent_documents.store_agent(connection, agent, WHO, now)
         for name in sorted(table.flagged):
             documents.put(connection, FLAG, name, json.dumps({"at": now.isoformat()}), WHO, now)
-        writes.append(connection, table.events, now)
+        writes.append_all(connection, table.events, now)
 
 
 def _each(calls: Sequence[Op | Batch]) -> Iterator[Op]:

@@ -71,6 +71,12 @@ def append(connection: Connection, writes: Sequence[Write], received_at: datetim
     return _answers(writes, numbers, known, set(place))
 
 
+def append_all(connection: Connection, writes: Sequence[Write], received_at: datetime) -> None:
+    """Store writes without an ``event_id`` inside an open write transaction, when nobody asks where they stand."""
+    if writes:
+        connection.execute(insert(table), _rows(writes, received_at))
+
+
 def _answers(writes: Sequence[Write], numbers: list[int], known: dict[str, int], first: set[str]) -> list[Accepted]:
     answers = []
     following = iter(numbers)
@@ -97,15 +103,18 @@ def _known(connection: Connection, event_ids: list[str]) -> dict[str, int]:
 def _insert(connection: Connection, writes: list[Write], received_at: datetime) -> list[int]:
     if not writes:
         return []
-    rows = [
+    statement = insert(table).returning(table.c.seq, sort_by_parameter_order=True)
+    return list(connection.scalars(statement, _rows(writes, received_at)))
+
+
+def _rows(writes: Sequence[Write], received_at: datetime) -> list[dict[str, object]]:
+    return [
         {
             "entity": write.entity, "entity_key": write.entity_key, "op": write.op, "body": write.body,
             "event_id": write.event_id, "received_at": received_at,
         }
         for write in writes
     ]
-    statement = insert(table).returning(table.c.seq, sort_by_parameter_order=True)
-    return list(connection.scalars(statement, rows))
 
 
 def between(connection: Connection, after: int, up_to: int | None, limit: int) -> list[StoredWrite]:
