@@ -50,6 +50,7 @@ def review_agent(
 
     ``serving``: the rows now serving at each point of ``seen``, None where there are none (uniform).
     """
+    exposures = exposures.gathered()
     learned = learn_agent(seen)
     gate = pattern_gate(seen, exposures, learned)
     policy = learned if gate.passed else learned.without_patterns()
