@@ -49,6 +49,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("quarantine", "cli.quarantine:app", "List, show and replay rows that were held back."),
     ("report", "cli.report:report", "Show where the nightly report is, and its figures."),
     ("serve", "cli.serve:serve", "Start the lookup endpoint."),
+    ("bench", "cli.bench:bench", "Compare recommenders with what others would pick, on your data."),
     ("reference", "cli.reference:reference", "Print the published tables, column by column, as Markdown."),
     ("keys", "cli.keys:app", "Create, list and revoke keys of the endpoint."),
     ("databases", "cli.databases:app", "Make, list and delete databases of the Crossing Minds dialect."),

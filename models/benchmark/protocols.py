@@ -1,0 +1,285 @@
+"""Protocols under which recommenders are compared, ours and the references in one run on the same split.
+
+``time``: everything before a date is learned from, what profiles did from then on is to be found. ``strong``: whole
+profiles are held out; of each four fifths of the items are given and the rest is to be found. ``given``: a split that
+comes with the data, every training item of a profile being known.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import metrics
+from models.benchmark import references as peer
+from models.benchmark.references import Reference
+from models.evaluate import judge
+from models.interactions import Interactions
+from models.items import Items
+from models.lesson import Lesson
+from models.recommenders.recommender import Recommender
+from models.registry import RECOMMENDERS
+from models.split import Mode, Split, time_split, without
+
+Protocol = Literal["time", "strong", "given"]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Figures:
+    """How one model did. ``metrics``: name to (mean, standard error or none); ``reference``: it is not ours.
+
+    ``per_subject``: the headline of every profile judged, to compare two models profile by profile.
+    """
+
+    protocol: Protocol
+    mode: Mode
+    model: str
+    reference: bool
+    metrics: Mapping[str, tuple[float, float | None]]
+    subjects: int
+    fit_seconds: float
+    rank_seconds: float
+    notes: Mapping[str, Any]
+    per_subject: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeData:
+    """What the time protocol needs of events: splits at the cut with the project's weights, with all-time ones and
+    with summed weights halved every 180 days, and one at an earlier cut whose window ends at the cut.
+    """
+
+    ours: Split
+    all_time: Split
+    decayed: Split
+    earlier: Split
+    items: Items
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A model with the interactions it learns from. ``learned`` fits it; ``of_ours`` is false for references."""
+
+    label: str
+    model: Recommender
+    split: Split
+    of_ours: bool
+    modes: tuple[Mode, ...] = ("new", "repeat")
+    taught: dict[Mode, Lesson] = field(default_factory=dict)
+
+
+def time_figures(data: TimeData, threads: int, tell: Tell, only: Sequence[str] = ()) -> list[Figures]:
+    """Both modes of the time protocol; ``only``: names of the models of ours, all by default."""
+    found: list[Figures] = []
+    parts: dict[str, Recommender] = {}
+    for one in _time_contestants(data, threads, only):
+        for mode in one.modes:
+            if not one.taught and mode != one.modes[0] and found and found[-1].model == one.label:
+                fitted = found[-1].fit_seconds
+            else:
+                tell(f"{one.label}: fit")
+                lesson = one.taught.get(mode)
+                known = {} if one.label in parts else {name: model for name, model in parts.items() if one.of_ours}
+                fitted = _seconds(_fitting(one.model, one.split.train, data.items, threads, lesson, known))
+                if one.of_ours and one.label in {"ease", "content"}:
+                    parts[one.label] = one.model
+            tell(f"{one.label}: {mode}")
+            started = time.perf_counter()
+            judgement = judge(one.model, one.split, mode, threads=threads)
+            seconds = time.perf_counter() - started
+            figures = {metric.name: (metric.value, metric.standard_error) for metric in judgement.metrics}
+            subjects = len(judgement.subjects)
+            found.append(Figures("time", mode, one.label, not one.of_ours, figures, subjects, fitted, seconds,
+                                 dict(one.model.notes_), judgement.headline))
+    return found
+
+
+def _fitting(
+    model: Recommender, train: Interactions, items: Items | None, threads: int, lesson: Lesson | None,
+    parts: Mapping[str, Recommender],
+) -> Callable[[], Any]:
+    return lambda: model.fit(train, items, threads=threads, lesson=lesson, parts=parts)
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _time_contestants(data: TimeData, threads: int, only: Sequence[str]) -> Iterator[Contestant]:
+    recent = data.ours.train.popularity.astype(np.float64)
+    recent_share = (recent / max(recent.mean(), 1e-9)).astype(np.float32)
+    both, back = ("new", "repeat"), ("repeat",)
+    reference = (
+        ("popularity, all time", peer.popularity, data.all_time, both),
+        ("popularity, recent", lambda _: peer.popularity(_row(recent_share)), data.all_time, both),
+        ("item-kNN (implicit cosine, 50)", peer.implicit_neighbours("CosineRecommender", threads), data.all_time, both),
+        ("item-kNN (implicit BM25, 50)", peer.implicit_neighbours("BM25Recommender", threads), data.all_time, both),
+        ("RP3beta", peer.rp3beta(), data.all_time, both),
+        ("EASE, binary", lambda matrix: peer.plain_ease()(peer.binary(matrix)), data.all_time, both),
+        ("EASE, 180 days", peer.plain_ease(), data.decayed, both),
+        ("implicit ALS 64, binary", peer.implicit_als(threads), data.all_time, both),
+        ("implicit ALS 64, 180 days", peer.implicit_als(threads), data.decayed, both),
+        ("recent popularity x EASE", peer.popular_ease(recent_share), data.all_time, both),
+        ("own counts", peer.own, _counted(data.all_time), back),
+        ("own, recency-weighted", peer.own, data.decayed, back),
+        ("own, recency-weighted + EASE", peer.own_and_ease(), data.decayed, back),
+    )
+    for label, learn, split, modes in reference:
+        yield Contestant(label, Reference(label, learn), split, False, modes)  # type: ignore[arg-type]
+    known: dict[str, Recommender] = {}
+    lessons: dict[Mode, Lesson] = {mode: Lesson(data.earlier, mode, known) for mode in ("new", "repeat")}
+    for name, kind in RECOMMENDERS.items():
+        if only and name not in only:
+            continue
+        if name in LEARNING and not known:
+            known["ease"] = RECOMMENDERS["ease"]().fit(data.earlier.train, data.items, threads=threads)
+        yield Contestant(name, kind(), data.ours, True, taught=lessons if name in LEARNING else {})
+
+
+LEARNING = ("blend", "ranker")
+
+
+def _row(values: Any) -> Any:
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix(values[None, :])
+
+
+def _counted(split: Split) -> Split:
+    """The split with numbers of events for strengths."""
+    return replace(split, train=replace(split.train, strength=split.train.events.astype(np.float32)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StrongData:
+    """Held-out profiles: ``train`` has whole profiles; in ``valid`` and ``test`` the held-out ones have what is given
+    of them, and what is hidden is relevant. ``train`` and those two number profiles alike.
+    """
+
+    train: Interactions
+    valid: Split
+    test: Split
+    items: Items | None
+
+
+def strong_split(
+    n_profiles: int, n_items: int, profile: NDArray[Any], item: NDArray[Any], items: Items | None = None,
+    held: float = 0.1, least: int = 5, seed: int = 0,
+) -> StrongData:
+    """Hold out a share ``held`` of the profiles of at least ``least`` items to validate, and as many to test; a fifth
+    of the items of each is hidden.
+    """
+    pairs = np.unique(np.asarray(profile, np.int64) * n_items + np.asarray(item, np.int64))
+    row, column = np.divmod(pairs, n_items)
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(row, minlength=n_profiles)
+    able = rng.permutation(np.flatnonzero(counts >= least))
+    size = max(1, int(len(able) * held)) if len(able) > 2 else 0
+    part = np.zeros(n_profiles, np.int8)
+    part[able[:size]], part[able[size : 2 * size]] = 1, 2
+    order = np.lexsort((rng.random(len(row)), row))
+    place = np.empty(len(row), np.int64)
+    starts = np.cumsum(counts) - counts
+    place[order] = np.arange(len(row)) - starts[row[order]]
+    hidden = (part[row] > 0) & (place < np.maximum(1, counts[row] // 5))
+
+    def of(rows: NDArray[np.bool_]) -> Interactions:
+        ones = np.ones(int(rows.sum()))
+        return Interactions.from_columns(n_profiles, n_items, row[rows], column[rows], ones)
+
+    train = of(part[row] == 0)
+    splits = []
+    for number in (1, 2):
+        given = of((part[row] == 0) | ((part[row] == number) & ~hidden))
+        mine = hidden & (part[row] == number)
+        splits.append(time_split(given, row[mine], column[mine]))
+    return StrongData(train, splits[0], splits[1], items)
+
+
+STRONG_RECALL, STRONG_NDCG = (20, 50), (100,)
+
+
+def strong_figures(data: StrongData, threads: int, tell: Tell, only: Sequence[str] = ()) -> list[Figures]:
+    """Strong generalization: Recall@20, Recall@50 (over min(K, hidden)) and NDCG@100 of the test profiles."""
+    lesson = Lesson(data.valid, "new", {})
+    return _fit_and_rank("strong", data.train, data.test, data.items, lesson, threads, tell, only)
+
+
+def given_figures(
+    train: Interactions, test: Split, lesson: Lesson | None, threads: int, tell: Tell, only: Sequence[str] = ()
+) -> list[Figures]:
+    """A split that comes with the data: Recall@20 over the number of test items, as in the literature, and NDCG@20."""
+    return _fit_and_rank("given", train, test, None, lesson, threads, tell, only)
+
+
+def _fit_and_rank(
+    protocol: Protocol, train: Interactions, test: Split, items: Items | None, lesson: Lesson | None, threads: int,
+    tell: Tell, only: Sequence[str],
+) -> list[Figures]:
+    reference: tuple[tuple[str, peer.Learn], ...] = (
+        ("popularity", peer.popularity),
+        ("item-kNN (implicit cosine, 50)", peer.implicit_neighbours("CosineRecommender", threads)),
+        ("RP3beta", peer.rp3beta()),
+        ("EASE, binary", peer.plain_ease()),
+        ("implicit ALS 64", peer.implicit_als(threads)),
+        ("implicit ALS 256", peer.implicit_als(threads, 256)),
+    )
+    large = train.n_items > DENSE_MOST
+    models: list[tuple[str, Recommender, bool]] = [
+        (name, Reference(name, learn), True) for name, learn in reference if not (large and name.startswith("EASE"))
+    ]
+    models += [(name, kind(), False) for name, kind in RECOMMENDERS.items() if not only or name in only]
+    parts: dict[str, Recommender] = {}
+    found = []
+    for label, model, is_reference in models:
+        if items is None and label == "content":
+            continue
+        tell(f"{label}: fit")
+        taught = None
+        if lesson is not None and label in LEARNING:
+            past = {name: parts[name] for name in ("ease",) if name in parts} if protocol == "strong" else {}
+            taught = Lesson(lesson.split, lesson.mode, past)
+        known = {} if is_reference else parts
+        fitted = _seconds(_fitting(model, train, items, threads, taught, known))
+        if not is_reference and label in {"ease", "content"}:
+            parts[label] = model
+        tell(f"{label}: rank")
+        started = time.perf_counter()
+        values, subjects = _ranked(protocol, model, test, threads)
+        seconds = time.perf_counter() - started
+        figures = {name: metrics.mean(one) for name, one in values.items()}
+        found.append(Figures(protocol, "new", label, is_reference, figures, subjects, fitted, seconds,
+                             dict(model.notes_), next(iter(values.values()))))
+    return found
+
+
+DENSE_MOST = 20_000
+"""Items up to which references with a dense inverse are fitted."""
+
+
+def _ranked(
+    protocol: Protocol, model: Recommender, test: Split, threads: int
+) -> tuple[dict[str, NDArray[np.float64]], int]:
+    exclude = test.train.excluded()[test.subjects]
+    relevant = without(test.relevant[test.subjects], exclude)
+    number = np.diff(relevant.indptr)
+    listed, _ = model.recommend(
+        test.train.histories(test.subjects), max(*STRONG_RECALL, *STRONG_NDCG), exclude=exclude, allowed=test.known,
+        threads=threads,
+    )
+    hit = metrics.hits(listed, relevant)
+    some = number > 0
+    hit, number = hit[some], number[some]
+    if protocol == "given":
+        recall = {"recall@20": np.asarray(hit[:, :20].sum(axis=1) / number, np.float64)}
+        return {"ndcg@20": metrics.ndcg(hit, number, 20)} | recall, len(number)
+    values = {f"ndcg@{k}": metrics.ndcg(hit, number, k) for k in STRONG_NDCG}
+    return values | {f"recall@{k}": metrics.recall(hit, number, k) for k in STRONG_RECALL}, len(number)
