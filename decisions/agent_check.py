@@ -48,8 +48,9 @@ class _Checker:
         found = _given(document)
         self._no_failure(found, "$")
         self._code(found, "$")
-        if found.get("code") in REFUSED_AGENTS:
-            self._fault("$.code", f"{found['code']!r} is the name of a route", "choose another code")
+        code = found.get("code")
+        if isinstance(code, str) and code in REFUSED_AGENTS:
+            self._fault("$.code", f"{code!r} is the name of a route", "choose another code")
         self._text(found, "name", "$")
         self._one_of(found, "status", get_args(Status), "$")
         self._switch(found, "aa", "$")
