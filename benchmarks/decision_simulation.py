@@ -286,6 +286,13 @@ def _wait(port: int) -> None:
 
 def summary(agents: dict[str, Agent], alike: list[Placebo], seed: int) -> dict[str, Any]:
     """Regret of everybody, and what the placebos were reported to be."""
+    return {**(_regrets(agents, seed) if agents else {}), "placebos": {
+        "agents": len(alike), "ever_always_valid": sum(one.ever_always_valid for one in alike),
+        "ever_fixed_one_sided": sum(one.ever_fixed for one in alike),
+    }}
+
+
+def _regrets(agents: dict[str, Agent], seed: int) -> dict[str, Any]:
     some = next(iter(agents.values()))
     count = some.visits.contexts.size
     regrets = {name: work(some.world, some.visits, seed) for name, work in REFERENCES.items()}
@@ -306,10 +313,6 @@ def summary(agents: dict[str, Agent], alike: list[Placebo], seed: int) -> dict[s
         }
     return {
         "nights": len(some.visits.contexts), "visits_a_night": some.visits.contexts.shape[1], "strategies": table,
-        "placebos": {
-            "agents": len(alike), "ever_always_valid": sum(one.ever_always_valid for one in alike),
-            "ever_fixed_one_sided": sum(one.ever_fixed for one in alike),
-        },
     }
 
 
@@ -317,13 +320,13 @@ def main() -> None:
     """Play and print what came of it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nights", type=int, default=30)
-    parser.add_argument("--visits", type=int, default=1500)
+    parser.add_argument("--visits", type=int, default=1500, help="of each learning agent a night; 0: placebos only")
     parser.add_argument("--placebos", type=int, default=60)
     parser.add_argument("--placebo-visits", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     world = spread(CHANGING)
-    worlds = {"usual": (world, 0.2, 0.1), "lean": (world, 0.0, 0.0)}
+    worlds = {"usual": (world, 0.2, 0.1), "lean": (world, 0.0, 0.0)} if given.visits else {}
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as page:
         agents, alike = simulate(
