@@ -118,12 +118,13 @@ def test_items_of_the_run_are_changed_and_deleted(shop: Shop) -> None:
     with shop.client() as client:
         first = good(client.get(BELOW, headers={"cursor": "0"}))
         known = first["items"][0]
-        assert first["request_meta"]["total"] == len(first["items"]) == 30
+        total = first["request_meta"]["total"]
+        assert total == len(first["items"]) >= 30
         changed = {name: known[name] for name in item("x")} | {"item_price": 1, "status": "inactive"}
         assert good(update(client, changed), 200)["items"][0]["created_at"] == known["created_at"]
         good(delete(client, [first["items"][1]["item_id"]]), 200)
         after = good(client.get(BELOW, headers={"cursor": "0"}))
-        assert after["request_meta"]["total"] == 29
+        assert after["request_meta"]["total"] == total - 1
         assert [one["item_id"] for one in after["items"]] == [
             one["item_id"] for one in first["items"] if one is not first["items"][1]
         ]

@@ -125,12 +125,13 @@ def test_profiles_of_the_run_stand_beside_new_ones(shop: Shop) -> None:
     with shop.client() as client:
         answer = client.get(GET, headers={"cursor": "0"})
         body = good(answer)
-        assert body["request_meta"]["total"] == 40 and answer.headers["cursor"] == "40"
+        total = body["request_meta"]["total"]
+        assert total >= 40 and answer.headers["cursor"] == str(total)
         known = body["profiles"][0]
         assert {one["churn_probability"] for one in body["profiles"]} <= {None, "low", "mid", "high", "very-high"}
         good(create(client, profile("stranger")), 201)
         failure(create(client, profile(known["customer_id"])), 400)
-        assert good(client.get(GET, headers={"cursor": "0"}))["request_meta"]["total"] == 41
+        assert good(client.get(GET, headers={"cursor": "0"}))["request_meta"]["total"] == total + 1
         ids = f"stranger,{known['profile_id']}"
         assert [one["customer_id"] for one in good(client.get(GET, params={"ids": ids}))["profiles"]] == [
             "stranger", known["customer_id"]
