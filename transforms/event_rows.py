@@ -34,6 +34,11 @@ def event_id(occurrence: str, content_hash: str) -> str:
     return f"'event_' || left(sha256({_key_text(occurrence, content_hash)}), 32)"
 
 
+def stranger(session_id: str) -> str:
+    """SQL of who acts in a session that names no profile; no profile's id has a blank in it."""
+    return f"('session ' || {session_id})"
+
+
 @dataclass(frozen=True, slots=True)
 class _Typed:
     """A property with its type by event type; ``other`` for types not listed."""
@@ -47,7 +52,10 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
     """See ``Built``. Knows profiles by temp table ``known_profiles`` (key, profile_id)."""
     event_type, created = fields.fields["event_type"], fields.fields.get("created_at")
     named = [fields.fields[name] for name in ("profile_id", "customer_id") if name in fields.fields]
-    who = f"coalesce({', '.join(cell.text for cell in named)})"
+    who = f"coalesce({', '.join(cell.text for cell in named)})" if named else "CAST(NULL AS VARCHAR)"
+    session = fields.fields.get("session_id")
+    visit = session.text if session is not None else "CAST(NULL AS VARCHAR)"
+    of_nobody = f", CASE WHEN profile_key IS NULL THEN {stranger('visit')} END" if session is not None else ""
     when = (
         "CAST(NULL AS TIMESTAMP)"
         if created is None
@@ -67,19 +75,19 @@ def build(con: duckdb.DuckDBPyConnection, fields: Fields, terms: Terms) -> Built
             f"THEN {own} END"
         )
     relation = (
-        f"(SELECT r.*, k.profile_id AS known_id, coalesce(k.profile_id, {minted}) AS found_id FROM "
-        f"(SELECT *, {event_type.text} AS event_kind, {who} AS profile_key, {when} AS happened FROM "
+        f"(SELECT r.*, k.profile_id AS known_id, coalesce(k.profile_id, {minted}{of_nobody}) AS found_id FROM "
+        f"(SELECT *, {event_type.text} AS event_kind, {who} AS profile_key, {visit} AS visit, {when} AS happened FROM "
         f"{fields.relation}) r "
         f"LEFT JOIN known_profiles k ON k.key = r.profile_key{deletions})"
     )
-    checks = _checks(fields, terms, typed, event_type, named[0], created, declared)
+    checks = _checks(fields, terms, typed, event_type, named, created, declared)
     by_key = {one.prop.key: one for one in typed}
     item = by_key["item_id"].prop.cell.text if "item_id" in by_key else "CAST(NULL AS VARCHAR)"
     select = (
         "event_kind AS event_type, CASE WHEN known_id IS NULL THEN profile_key END AS profile_key, found_id AS "
         "profile_id, "
         f"{item} AS item_id, coalesce(happened, {stamp(terms.now)}) AS created_at, happened IS NOT NULL AS dated, "
-        f"{_json(typed)} AS properties"
+        f"{_json(typed)} AS properties{', visit AS session_id' if session is not None else ''}"
     )
     return Built(relation, select, tuple(checks), tuple(learned), tuple(held), "found_id IS NULL")
 
@@ -170,7 +178,7 @@ def _checks(
     terms: Terms,
     typed: Sequence[_Typed],
     event_type: Cell,
-    named: Cell,
+    named: Sequence[Cell],
     created: Cell | None,
     declared: str,
 ) -> list[Fault]:
@@ -179,10 +187,17 @@ def _checks(
         "unknown_event_type", "event_type", f"coalesce(NOT {declared}, false)", "event_kind",
         "the event type is not declared; correct it, or add it to ingest.event_types or to a source mapping",
     ))
-    # The ids of known profiles were checked when the profiles came.
-    checks.extend(faults.required(
-        named.name if fields.plain else "customer_id", "profile_key", identifier=True, unless="known_id IS NOT NULL"
-    ))
+    session = fields.fields.get("session_id")
+    if named:
+        # The ids of known profiles were checked when the profiles came.
+        missing, unfit = faults.required(
+            named[0].name if fields.plain else "customer_id", "profile_key", identifier=True,
+            unless="known_id IS NOT NULL",
+        )
+        checks.extend([unfit] if session is not None else [missing, unfit])
+    if session is not None:
+        missing, unfit = faults.required("session_id", "visit", identifier=True)
+        checks.extend([replace(missing, when=f"({missing.when} AND profile_key IS NULL)"), unfit])
     if created is not None:
         checks.append(Fault(
             "bad_timestamp", "created_at", f"({created.value} IS NOT NULL AND happened IS NULL)", created.text,

@@ -25,7 +25,7 @@ REQUIRED: dict[Entity, tuple[str, ...]] = {
 FIELDS: dict[Entity, tuple[str, ...]] = {
     "profiles": ("customer_id", "profile_id", "has_charged", "status", "created_at"),
     "items": ("item_id", "item_category", "item_name", "item_description", "item_price", "status", "created_at"),
-    "events": ("event_type", "profile_id", "customer_id", "item_id", "created_at"),
+    "events": ("event_type", "profile_id", "customer_id", "session_id", "item_id", "created_at"),
 }
 MAPS: dict[Entity, tuple[str, ...]] = {
     "profiles": ("profile_data", "platform_info"),

@@ -141,7 +141,7 @@ class _Parser:
             self.target(kind, name, f"{path}.columns.{name}")
         given = {*columns, *(name for name, _ in defaults)}
         missing = [name for name in _NEEDED[entity] if name not in given]
-        if entity == "events" and not given & {"profile_id", "customer_id"}:
+        if entity == "events" and not given & {"profile_id", "customer_id", "session_id"}:
             missing.append("customer_id")
         if missing:
             self.problem(f"{path}.columns", f"lacks {', '.join(missing)}")

@@ -18,7 +18,7 @@ from contracts.errors import DropRefused
 from contracts.settings import Settings
 from store import warehouse
 from store.source_files import format_of, plain_text
-from transforms import drops, event_load, layouts, register_load
+from transforms import drops, event_load, layouts, register_load, session_load
 from transforms.staging import Staged, drop_staging, stage
 from transforms.terms import Terms, stamp
 
@@ -327,7 +327,7 @@ class _Loader:
         drops.find_broken(con, checked)
         con.execute("CREATE OR REPLACE TEMP TABLE repeats (ordinal BIGINT)")
         if entity == "events":
-            named = fields.fields.get("profile_id") or fields.fields["customer_id"]
+            named = fields.fields.get("profile_id") or fields.fields.get("customer_id") or fields.fields["session_id"]
             con.execute(
                 "INSERT INTO broken_rows SELECT ordinal, 1000, $column, profile_key, 'unknown_profile', "
                 "'no profile with that id is known; it is loaded by itself once the profile is delivered' FROM "
@@ -395,7 +395,12 @@ class _Loader:
             self.changed = True
         event_load.number_equals(con, terms.content_hash, continued=bool(counted))
         event_load.keep_pending(con, self.load_id, terms.content_hash)
-        return event_load.insert_events(con, self.load_id)
+        if "session_id" not in fields.fields:
+            return event_load.insert_events(con, self.load_id)
+        strangers = session_load.split_sessions(con)
+        both = event_load.insert_events(con, self.load_id)
+        session_load.take_sessions(con, "happened", "resolved")
+        return both + strangers
 
     def learn(self, entity: Entity, learned: Sequence[tuple[str, str, str]]) -> None:
         """Register the types of keys seen for the first time."""
