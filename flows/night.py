@@ -17,7 +17,7 @@ import duckdb
 from contracts.account import Account
 from contracts.errors import StorageError
 from flows.desk import Desk
-from flows.stages import cutoff, publish
+from flows.stages import cutoff, decision_upkeep, publish
 from flows.stages.account_documents import take_documents, with_event_types
 from flows.stages.agent_erasure import forget
 from flows.stages.build import build
@@ -25,6 +25,7 @@ from flows.stages.check import check
 from flows.stages.churn import ChurnOutcome, train_churn
 from flows.stages.customers import describe_customers
 from flows.stages.cutoff import Cut
+from flows.stages.decision_logs import take_logs
 from flows.stages.definition_files import apply_files
 from flows.stages.documents import registered_types, value_types
 from flows.stages.drain import DrainReport, drain
@@ -46,6 +47,7 @@ from flows.stages.stage import stage_run
 from flows.stages.steering import not_started, steer
 from flows.stopwatch import Lap, Stopwatch
 from store import inbox, runs
+from store.agent_documents import read_agents
 from store.faults import storage_border
 from store.journal import live_tags
 from store.pack.build import build_pack
@@ -352,11 +354,15 @@ def note_failure(desk: Desk, run_id: str, error: BaseException, *, publishing: b
 
 
 def drain_journal(desk: Desk) -> DrainReport:
-    """Copy the journal's writes into the warehouse, up to the number read at the start."""
+    """Copy the journal's writes into the warehouse, up to the number read at the start, and clear what is not needed
+    beside it.
+    """
     up_to = desk.journal.last_seq()
     with desk.journal.reading() as connection:
         declared = declared_properties(connection)
-    return drain(desk.layout, desk.settings, desk.journal.writes_between, up_to, declared)
+    report = drain(desk.layout, desk.settings, desk.journal.writes_between, up_to, declared)
+    decision_upkeep.clear(desk.journal, report.up_to, desk.started)
+    return report
 
 
 def take_drops(desk: Desk) -> IngestReport:
@@ -371,4 +377,8 @@ def take_drops(desk: Desk) -> IngestReport:
     take_documents(desk.layout, desk.settings, desk.journal, desk.started)
     settings = with_event_types(desk.settings, desk.journal)
     merges = published_merges(desk.layout, desk.journal)
-    return ingest(desk.layout, settings, desk.definitions.sources, desk.started, desk.progress, merges)
+    with desk.journal.reading() as connection:
+        agents = list(read_agents(connection).values())
+    logs = take_logs(desk.layout, settings, desk.definitions.logs, agents, desk.started, desk.progress)
+    report = ingest(desk.layout, settings, desk.definitions.sources, desk.started, desk.progress, merges)
+    return replace(report, loads=(*logs, *report.loads))

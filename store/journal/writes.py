@@ -154,6 +154,18 @@ def erase(connection: Connection, up_to: int, keys: Sequence[str], sessions: Seq
     return int(removed)
 
 
+def first_of(connection: Connection, entities: Sequence[str]) -> int | None:
+    """Number of the first write of some kinds, None without any."""
+    found: int | None = connection.scalar(select(func.min(table.c.seq)).where(table.c.entity.in_(entities)))
+    return found
+
+
+def discard(connection: Connection, entities: Sequence[str], start: int, end: int) -> int:
+    """Delete writes of some kinds with ``start <= seq < end``, inside a write transaction; returns how many."""
+    mine = (table.c.seq >= start) & (table.c.seq < end) & table.c.entity.in_(entities)
+    return int(connection.execute(delete(table).where(mine)).rowcount)
+
+
 def last_seq(connection: Connection) -> int:
     """Highest committed sequence number, pruned ones included; 0 for an empty journal."""
     highest = connection.scalar(select(func.max(table.c.seq)))
