@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from contracts.settings import Serving
+from decisions.providers import warm
 from serving.asgi import Receive, Scope, Send
 from serving.conductrics.dialect import Dialect
 from serving.conductrics.openapi import Documentation
@@ -14,6 +16,7 @@ from serving.conductrics.routes import ROUTES
 from serving.metrics import Metrics
 from serving.placement import Placement
 from serving.workshop import Workshop
+from store.agent_documents import RULE
 
 
 class Mount:
@@ -28,6 +31,9 @@ class Mount:
     def start(self, own: Workshop, metrics: Metrics, clock: Callable[[], float]) -> None:
         """Make ready; ``own`` is the workspace that the endpoint serves."""
         owners = Owners(own, metrics.commit, clock)
+        if own.journal.documents(RULE):
+            # No call waits for the parsers of user agents and domains.
+            asyncio.get_running_loop().run_in_executor(None, warm)
         self._dialect = Dialect(Router(ROUTES), owners, self._placement, metrics, self._documentation, clock)
 
     async def stop(self) -> None:

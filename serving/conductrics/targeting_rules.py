@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from decisions.providers import PROVIDERS
+from decisions.providers import PROVIDERS, warm
 from decisions.targeting import EVERY, OPERATORS, Rule
 from serving.conductrics.call import Answer, Call, ok
 from serving.conductrics.control import OK, WHO, change, json_object, look
@@ -23,6 +24,7 @@ async def listed(call: Call) -> Answer:
 async def put(call: Call) -> Answer:
     """Create a rule, or replace the one of its code, which keeps its place."""
     document = json_object(call)
+    await asyncio.to_thread(warm)  # the next call is to find the parsers loaded
     await change(call, lambda connection: put_rule(connection, document, WHO, call.now))
     return ok(OK)
 
