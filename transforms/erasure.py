@@ -45,7 +45,8 @@ def erase_agents(con: duckdb.DuckDBPyConnection, until: Mapping[str, datetime]) 
     erased = 0
     for table in OF_AGENTS:
         row = con.execute(
-            f"DELETE FROM {table} USING erased_agents e WHERE {table}.agent = e.agent AND {table}.received_ts <= e.until"
+            f"DELETE FROM {table} USING erased_agents e "
+            f"WHERE {table}.agent = e.agent AND {table}.received_ts <= e.until"
         ).fetchone()
         erased += int(row[0]) if row else 0
     con.execute("DROP TABLE erased_agents")

@@ -14,11 +14,11 @@ from contracts.errors import DefinitionError
 from contracts.settings import Settings
 from scenarios.spec import Case
 from store import scenario_documents
+from store.definition_apply import apply_files, preview_files
 from store.definitions import load
 from store.journal import Journal, documents
 from store.journal.documents import Document
 from store.layout import Layout
-from store.definition_apply import apply_files, preview_files
 from store.scenario_documents import DEFAULT, SCENARIO
 from store.scenario_files import WHO
 
