@@ -26,6 +26,7 @@ from store.faults import storage_border
 from store.layout import Layout
 from store.scenario_files import ScenarioFiles, read_files
 from store.settings_file import load_settings, read_settings
+from transforms.decision_log_mapping import DecisionLog, parse_log
 from transforms.features_definition import parse_features
 from transforms.sources import parse_source
 
@@ -48,6 +49,7 @@ class Definitions:
     features: FeatureSpec
     scenarios: ScenarioFiles = field(default_factory=ScenarioFiles)
     agents: AgentFiles = field(default_factory=AgentFiles)
+    logs: tuple[DecisionLog, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -98,8 +100,8 @@ class Definitions:
 
 
 def load(layout: Layout) -> Definitions:
-    """Read ``settings.toml``, ``sources/*.yaml``, ``features.yaml``, ``scenarios/`` and ``agents/``; raise
-    ``DefinitionError`` with every problem found.
+    """Read ``settings.toml``, ``sources/*.yaml``, ``decision_logs/*.yaml``, ``features.yaml``, ``scenarios/`` and
+    ``agents/``; raise ``DefinitionError`` with every problem found.
 
     Raises ``StorageError`` for what is there and cannot be read: going on without it would run with other definitions
     than were written.
@@ -112,9 +114,10 @@ def load(layout: Layout) -> Definitions:
         features = _features(layout.definitions / "features.yaml", problems)
         scenarios = read_files(layout, problems)
         agents = read_agent_files(layout, problems)
+        logs = tuple(_logs(layout.definitions / "decision_logs", problems))
     if problems or settings is None or features is None:
         raise DefinitionError(problems)
-    return Definitions(settings, sources, features, scenarios, agents)
+    return Definitions(settings, sources, features, scenarios, agents, logs)
 
 
 def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:
@@ -135,6 +138,21 @@ def _sources(folder: Path, problems: list[Problem]) -> Iterator[Source]:
             )
         names[parsed.source.name] = path.name
         yield parsed.source
+
+
+def _logs(folder: Path, problems: list[Problem]) -> Iterator[DecisionLog]:
+    names: dict[str, str] = {}
+    for path in sorted(path for path in folder.iterdir() if path.suffix == ".yaml") if folder.exists() else ():
+        before = len(problems)
+        document = _yaml(path, problems)
+        log, found = parse_log(document, f"decision_logs/{path.name}") if len(problems) == before else (None, [])
+        problems.extend(found)
+        if log is None:
+            continue
+        if log.name in names:
+            problems.append(Problem(f"decision_logs/{path.name}", f"log {log.name!r} is also in {names[log.name]}"))
+        names[log.name] = path.name
+        yield log
 
 
 def _contradictions(sources: tuple[Source, ...]) -> Iterator[Problem]:
