@@ -185,6 +185,12 @@ def test_secrets(fresh: Shop) -> None:
     pair = fresh.good("keys", "create", "--octy", "--json").json
     assert set(pair) == keys_of("keys create --octy")
     assert pair["public_key"].startswith("pk_") and pair["secret_key"].startswith("sk_")
+    made = fresh.good("keys", "create", "--conductrics", "runtime", "--json").json
+    assert set(made) == keys_of("keys create --conductrics") and made["key"].startswith("rk_")
+    theirs = ("keys", "create", "--conductrics", "admin", "--existing", "api-key-of-their-pages")
+    assert fresh.good(*theirs).out.strip() == "api-key-of-their-pages"
+    assert fresh(*theirs).code == 2 and fresh("keys", "create", "--existing", "api-key-of-their-pages").code == 2
+    assert fresh("keys", "create", "--conductrics", "runtime", "--existing", "short").code == 2
 
 
 def test_an_upload_says_what_became_of_its_rows(fresh: Shop) -> None:
