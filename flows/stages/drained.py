@@ -105,7 +105,7 @@ def _know(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         "CREATE OR REPLACE TEMP TABLE writes AS SELECT d.* EXCLUDE (exact), "
         f"coalesce(r.profile_id, k.profile_id, CASE WHEN regexp_full_match(given, 'profile_[0-9a-f]{{32}}') THEN given "
-        f"ELSE {minted} END) AS profile_id, CASE WHEN k.profile_id IS NULL AND NOT "
+        f"ELSE {minted} END) AS profile_id, CASE WHEN (k.profile_id IS NULL OR r.profile_id IS NOT NULL) AND NOT "
         "regexp_full_match(coalesce(own, given), 'profile_[0-9a-f]{32}') THEN coalesce(own, given) END AS customer_id "
         "FROM (SELECT *, CASE WHEN exact THEN body->>'$.profile_id' ELSE coalesce(body->>'$.customer_id', "
         "body->>'$.profile_id') END AS given, CASE WHEN exact THEN body->>'$.customer_id' END AS own FROM (SELECT *, "
