@@ -3,7 +3,8 @@
 
     python -m benchmarks.open_bandit path/to/open_bandit_women
 
-The data have two logs of one week: decided at random, and by Bernoulli Thompson sampling. The Thompson policy is
+The data have two logs of one week: decided at random, and by Bernoulli Thompson sampling. Both are loaded from their
+files as logs of agents (13) into a warehouse of the moment, and read as a night reads them. The Thompson policy is
 valued on the random log and compared with what it really earned on its own. The other way round, uniform choice
 valued on the Thompson log, there is next to no support, and the estimates are refused as unreliable with their
 effective sample size.
@@ -12,21 +13,31 @@ effective sample size.
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
+import tempfile
 from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
-from models.policies.cells import AgentStatistics, Cells, PointStatistics, row_weights
-from models.policies.exposures import Contexts, Exposures
+from flows.stages.agents import AgentDocuments
+from flows.stages.policy_statistics import Seen, read_agent
 from models.policies.off_policy import Valuation, estimate
 from models.policies.review import cross_fitted
 from models.policies.targets import uniform
+from store.warehouse import create_schema
+from transforms import decisions
+from transforms.decision_log import load_log
+from transforms.decision_log_mapping import DecisionLog, parse_log
 
-POSITIONS, ITEMS = 3, 46
+RANDOM, THOMPSON = "women-random", "women-bts"
+OWNER = "open-bandit"
+FILES = {RANDOM: "open_bandit.yaml", THOMPSON: "open_bandit_bts.yaml"}
+AFTER = datetime(2019, 12, 2)
 Values = NDArray[np.float64]
 
 
@@ -39,62 +50,67 @@ class Comparison:
     error: float
 
 
-def read(folder: Path, policy: str) -> Exposures:
-    """One log as exposures: the positions of the page are points, items arms, clicks rewards, every row a session."""
-    with (folder / policy / "women.csv").open(newline="") as file:
-        rows = [
-            (int(row["position"]) - 1, int(row["item_id"]), float(row["propensity_score"]), float(row["click"]))
-            for row in csv.DictReader(file)
-        ]
-    position, item, probability, click = (np.array(column) for column in zip(*rows, strict=True))
-    fold = np.array([hashlib.sha256(f"{policy}-{row}".encode()).digest()[0] % 3 for row in range(len(rows))])
-    none = np.zeros(len(rows), dtype=np.int64)
-    every = np.ones((POSITIONS, ITEMS), dtype=np.bool_)
-    contexts = Contexts(np.arange(POSITIONS), ("(none)",) * POSITIONS, ("",) * POSITIONS, every)
-    return Exposures(contexts, position, item, probability, click, fold, none, none + 1)
+def mappings() -> dict[str, DecisionLog]:
+    """How the logs are read, from the mappings that the project ships; by agent."""
+    folder = Path(__file__).resolve().parents[1] / "definitions" / "decision_logs"
+    found = [parse_log(yaml.safe_load((folder / name).read_text("utf-8")), name)[0] for name in FILES.values()]
+    return dict(zip(FILES, (one for one in found if one is not None), strict=True))
 
 
-def shares(log: Exposures) -> Values:
-    """How often each item was chosen at each position: the policy of the log, over its week."""
-    counts = np.bincount(log.context * ITEMS + log.arm, minlength=POSITIONS * ITEMS).reshape(POSITIONS, ITEMS)
+def read(folder: Path) -> dict[str, Seen]:
+    """Load both logs, and read each as its agent's window; no agent is configured."""
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch) / "warehouse.duckdb"
+        with duckdb.connect(str(place)) as con:
+            create_schema(con)
+            for agent, log in mappings().items():
+                path = folder / agent.removeprefix("women-") / "women.csv"
+                load_log(con, log, path, sha256(path.read_bytes()).hexdigest(), OWNER, (), AFTER)
+        with duckdb.connect() as con:
+            con.execute(f"ATTACH '{place}' AS warehouse (READ_ONLY)")
+            decisions.count_exposures(con, AFTER, OWNER, ())
+            decisions.weigh(con)
+            decisions.sum_up(con, ())
+            decisions.compare_with_logged(con, ())
+            decisions.place_labels(con, 1, 1)
+            decisions.aggregate(con, AFTER)
+            return {
+                agent: read_agent(con, agent, True, False, AgentDocuments(), {}, "file") for agent in (RANDOM, THOMPSON)
+            }
+
+
+def shares(log: Seen) -> Values:
+    """How often each item was chosen at each position, float64 (contexts, items): the log's policy over its week."""
+    rows, contexts = log.exposures, log.exposures.contexts
+    counts = np.zeros(contexts.candidates.shape)
+    np.add.at(counts, (rows.context, rows.arm), rows.count)
     return np.asarray(counts / counts.sum(axis=1, keepdims=True))
 
 
-def statistics(log: Exposures) -> AgentStatistics:
-    """Sufficient statistics of a log with the row weights of 8.2."""
-    w = row_weights(log.probability, shares(log)[log.context, log.arm])
-    size = ITEMS * 3
-    points = []
-    for position in range(POSITIONS):
-        here = log.context == position
-        key, x, v = log.arm[here] * 3 + log.fold[here], log.value[here], w[here]
-        count = np.bincount(key, minlength=size)
-        sums = [np.bincount(key, weights=part, minlength=size) for part in (v, v * v, v * x, v * x * x)]
-        goals = np.bincount(key, weights=x, minlength=size).astype(np.int64)
-        at, none = np.arange(size), np.zeros(size, dtype=np.int64)
-        cells = Cells(none, none, at // 3, at % 3, none, count, goals, *sums)
-        arms = tuple(f"decision-1:{item}" for item in range(ITEMS))
-        points.append(PointStatistics(f"position-{position + 1}", "decision-1", arms, 0, ("(none)",), ("",), cells))
-    return AgentStatistics(tuple(points), binary=True)
+def value(log: Seen, target: Values) -> Valuation:
+    """Value a policy (contexts, items) on a log, rewards modelled by the other two folds."""
+    means, _ = cross_fitted(log.statistics, log.exposures.contexts)
+    return estimate(log.exposures, target, means)
 
 
-def value(log: Exposures, target: Values) -> Valuation:
-    """Value a policy (positions, items) on a log, rewards modelled by the other two folds."""
-    means, _ = cross_fitted(statistics(log), log.contexts)
-    return estimate(log, target, means)
-
-
-def compare(folder: Path) -> dict[str, Comparison]:
+def compare(logs: dict[str, Seen]) -> dict[str, Comparison]:
     """The Thompson policy on the random log beside its own log, and uniform choice the other way round."""
-    random, thompson = read(folder, "random"), read(folder, "bts")
+    random, thompson = logs[RANDOM], logs[THOMPSON]
+    arms = [one.arms for one in random.statistics.points]
+    assert arms == [one.arms for one in thompson.statistics.points], "both logs have every item at every position"
     return {
         "Thompson policy on the random log": Comparison(value(random, shares(thompson)), *_mean(thompson)),
-        "uniform choice on the Thompson log": Comparison(value(thompson, uniform(thompson.contexts)), *_mean(random)),
+        "uniform choice on the Thompson log": Comparison(
+            value(thompson, uniform(thompson.exposures.contexts)), *_mean(random)
+        ),
     }
 
 
-def _mean(log: Exposures) -> tuple[float, float]:
-    return float(log.value.mean()), float(log.value.std(ddof=1) / len(log.value) ** 0.5)
+def _mean(log: Seen) -> tuple[float, float]:
+    rows = log.exposures
+    total = rows.count.sum()
+    mean = float((rows.count * rows.value).sum() / total)
+    return mean, float(np.sqrt((rows.count * (rows.value - mean) ** 2).sum() / (total - 1) / total))
 
 
 def main() -> None:
@@ -102,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     asked = parser.parse_args()
-    for name, found in compare(asked.folder).items():
+    for name, found in compare(read(asked.folder)).items():
         valued = found.valued
         print(
             f"{name}: effective sample size {valued.support:.1f} of {valued.exposures}, mean weight "

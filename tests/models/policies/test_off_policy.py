@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.off_policy_coverage import coverage
-from benchmarks.open_bandit import compare, read
+from benchmarks.open_bandit import RANDOM, THOMPSON, compare, read
 from models.policies.exposures import NO_ARM, Contexts, Exposures
 from models.policies.off_policy import estimate
 from models.policies.targets import uniform
@@ -169,11 +170,26 @@ def test_estimates_are_unbiased_and_their_intervals_honest() -> None:
 real_data = pytest.mark.skipif(not WOMEN.parents[1].exists(), reason="the real data sets are not beside the project")
 
 
+@cache
+def women() -> dict[str, Any]:
+    """Both logs, loaded from their files."""
+    return read(WOMEN)
+
+
+@pytest.mark.real
+@real_data
+def test_logs_are_loaded_whole() -> None:
+    for agent, one in women().items():
+        assert one.exposures.count.sum() == 10_000, agent
+        assert [len(point.arms) for point in one.statistics.points] == [46, 46, 46]
+    assert women()[RANDOM].exposures.probability == pytest.approx(1 / 46)
+
+
 @pytest.mark.real
 @real_data
 def test_known_answers_of_the_open_bandit_dataset() -> None:
     """Women, logged by Bernoulli Thompson sampling, valued for uniform: refused for want of support."""
-    log = read(WOMEN, "bts")
+    log = women()[THOMPSON].exposures
     found = estimate(log, uniform(log.contexts), np.zeros((1, 3, 46)))
     assert log.probability.min() == pytest.approx(1e-6)
     assert found.mean_weight == pytest.approx(3.13, abs=5e-3)
@@ -193,7 +209,7 @@ def test_known_answers_of_the_open_bandit_dataset() -> None:
 @real_data
 def test_a_policy_valued_on_random_choices_earned_what_was_told() -> None:
     """The Thompson policy's own log agrees with its value on the random log, by every estimator with an interval."""
-    found = compare(WOMEN)["Thompson policy on the random log"]
+    found = compare(women())["Thompson policy on the random log"]
     assert not found.valued.unreliable
     assert found.valued.support == pytest.approx(3492, abs=1)
     assert found.mean == pytest.approx(0.0046)
