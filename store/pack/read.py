@@ -230,7 +230,7 @@ class ServingPack:
     def met(self, profile_row: int) -> bool:
         """Whether a profile has any event with an item of the run."""
         place = self.history_of(profile_row)
-        return place.start < place.stop
+        return int(place.start) < int(place.stop)
 
     @cached_property
     def materialized(self) -> dict[tuple[str, str], Rows]:
