@@ -44,6 +44,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("backfill", "cli.backfill:backfill", "Make the runs of past dates."),
     ("status", "cli.status:status", "Show what is served, what ran last, what waits and why."),
     ("runs", "cli.runs:app", "List, show, verify and remove kept runs."),
+    ("agents", "cli.agents:app", "Show what agents serve; roll one back, release it, clear a version."),
     ("rollback", "cli.rollback:rollback", "Serve an older run again."),
     ("explain", "cli.explain:app", "Explain a profile's list and churn score."),
     ("quarantine", "cli.quarantine:app", "List, show and replay rows that were held back."),
