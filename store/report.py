@@ -13,6 +13,7 @@ import duckdb
 from store import plots, report_data
 from store.check_page import drifted, failures
 from store.pages import trusted, write_page
+from store.report_agents import agents
 from store.report_data import RunTables
 from store.report_scenarios import scenarios
 from transforms.check_results import CheckResult
@@ -79,6 +80,7 @@ def _values(run: RunTables, before: RunTables | None, night: Night) -> dict[str,
             test | {"plot": trusted(plots.band(test["points"], f"test{number}")) if test["points"] else ""}
             for number, test in enumerate(report_data.experiments(run))
         ],
+        "agents": [agent | {"plots": _agent_plots(agent, number)} for number, agent in enumerate(agents(run))],
         "changes": report_data.changes(run, before),
         "laps": night.laps,
         "laps_plot": _laps_plot(night.laps),
@@ -99,6 +101,17 @@ def _costs(block: dict[str, Any], number: int) -> Any:
         return ""
     title = f"{block['headline']} against the list without rules"
     return trusted(plots.differences(block["points"], title, f"costs{number}"))
+
+
+def _agent_plots(agent: dict[str, Any], number: int) -> list[tuple[str, Any]]:
+    """What an agent's arms earn, and what policies would have earned on its log."""
+    found = []
+    for name, caption in (("arms", "posterior mean of each arm, 90 % interval"),
+                          ("values", "value of an exposure under each policy, doubly robust, 95 % interval")):
+        if agent[name]:
+            svg = plots.scores(agent[name], "value of an exposure", f"{name}{number}")
+            found.append((f"{agent['agent']}: {caption}", trusted(svg)))
+    return found
 
 
 def _churn_plots(churn: dict[str, Any] | None, jobs: list[dict[str, Any]]) -> list[tuple[str, Any]]:
