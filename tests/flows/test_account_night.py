@@ -15,6 +15,7 @@ import pytest
 
 from flows.desk import open_desk
 from flows.night import Order, Outcome
+from flows.stages import recommend
 from models.churn import select
 from store.journal import Write, jobs, outbox
 from store.layout import Layout
@@ -151,6 +152,31 @@ def test_an_account_with_one_algorithm(
         ("churn-prediction", "internal_error")
     ]
     assert rows(shop, "SELECT count(*) FROM segment_changes") == [(0,)]
+
+
+def test_a_recommender_that_is_rejected_leaves_the_last_lists(
+    shop: Path, nightly: Nightly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = "SELECT profile_id, model, cold, item_ids, scores FROM recommendation_lists ORDER BY 1"
+    configure(shop, octy_algorithm__rec={"profile_features": [], "recommend_interacted_items": True})
+    first = nightly(shop)
+    before, (item, profile) = rows(shop, lists), rows(
+        shop, "SELECT item_ids[1], profile_id FROM recommendation_lists ORDER BY profile_id LIMIT 1"
+    )[0]
+    with open_desk(shop) as desk:
+        body = {"event_id": "event_1", "event_type": "charged", "profile_id": profile, "item_id": item,
+                "created_at": "2026-06-01 00:00:00", "properties": {}}
+        desk.journal.append([Write("events", profile, "create", json.dumps(body), "event_1")])
+    monkeypatch.setattr(recommend, "choose", lambda *_: (None, {}))
+    second = nightly(shop)
+    assert second.made
+    assert rows(shop, "SELECT status, trained_by_run, serving_job_id, serving_as_of FROM training_jobs "
+                      "WHERE algorithm = 'recommendations'") == [
+        ("Failed", first.run_id, jobs.job_id(first.run_id, "recommendations"), first.as_of)
+    ]
+    assert rows(shop, lists) == before
+    facts = ServingPack(Layout(shop).run(second.run_id) / "pack").account
+    assert facts["jobs"]["recommendations"]["training_job_id"] == jobs.job_id(first.run_id, "recommendations")
 
 
 def test_what_a_dead_night_left_is_interrupted(shop: Path, nightly: Nightly) -> None:
