@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from contracts.errors import StorageError
 from contracts.settings import Settings
 from serving import commit as module
 from serving.commit import GroupCommit
 from serving.refusals import Refusal
-from store.journal import Accepted, Journal, Write
+from store.journal import Accepted, Journal, Write, writes
 from store.layout import Layout
 
 
@@ -128,3 +130,36 @@ def test_patient_requests_wait_for_their_turn_and_others_are_refused(
         assert isinstance(answer, list)
         places = [one.seq for one in answer]
         assert places == list(range(places[0], places[0] + 25)), "a bulk is one transaction"
+
+
+def test_calls_of_one_transaction_are_answered_in_order_and_each_alone_when_one_breaks(layout: Layout) -> None:
+    groups: list[list[str]] = []
+
+    def together(connection: Connection, calls: Sequence[str]) -> list[str | Exception]:
+        groups.append(list(calls))
+        if "broken" in calls:
+            raise RuntimeError("a fault that nobody foresaw")
+        writes.append_all(connection, [event(call) for call in calls if call != "bad"], datetime(2026, 1, 1))
+        return [ValueError(call) if call == "bad" else call.upper() for call in calls]
+
+    async def run(journal: Journal) -> None:
+        commit = GroupCommit(journal, 200, lambda _writes, _seconds: None)
+        try:
+            found = await asyncio.gather(
+                *(commit.call(together, call) for call in ("a", "bad", "b")), commit.submit([event("e")]),
+                return_exceptions=True,
+            )
+            assert found[0] == "A" and found[2] == "B" and isinstance(found[1], ValueError)
+            assert groups == [["a", "bad", "b"]] and isinstance(found[3], list)
+            broken = await asyncio.gather(
+                *(commit.call(together, call) for call in ("c", "broken", "d")), return_exceptions=True
+            )
+            assert broken[0] == "C" and broken[2] == "D" and isinstance(broken[1], RuntimeError)
+            assert groups[1:] == [["c", "broken", "d"], ["c"], ["broken"], ["d"]]
+        finally:
+            await asyncio.to_thread(commit.stop)
+
+    with Journal.open(layout, Settings()) as journal:
+        asyncio.run(run(journal))
+        stored = [one.event_id for batch in journal.writes_between(0, 99) for one in batch]
+    assert sorted(filter(None, stored)) == ["a", "b", "c", "d", "e"]
