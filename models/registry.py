@@ -14,9 +14,10 @@ from models.recommenders.neighbours import Neighbours
 from models.recommenders.popular import Popular
 from models.recommenders.ranker import Ranker
 from models.recommenders.recommender import Recommender
+from models.recommenders.spectral import Spectral
 
 RECOMMENDERS: dict[str, type[Recommender]] = {
-    kind.name: kind for kind in (Popular, Neighbours, Ease, Als, Content, Blend, Ranker)
+    kind.name: kind for kind in (Popular, Neighbours, Ease, Spectral, Als, Content, Blend, Ranker)
 }
 
 

@@ -21,6 +21,7 @@ from models.interactions import Interactions
 from models.items import Items
 from models.lesson import Lesson
 from models.recommenders.carried import Carried
+from models.recommenders.linear import LINEAR, affordable
 from models.recommenders.recommender import Recommender
 from models.registry import RECOMMENDERS, describe
 from models.selection import BASELINE, Verdict, choose
@@ -29,8 +30,8 @@ from store.models import carry_model, load_recommender, save_recommender
 from transforms import interactions as source
 
 NEIGHBOURING = "neighbours"
-CANDIDATES = ("popular", NEIGHBOURING, "ease", "als", "content", "blend", "ranker")
-SHARED_PARTS = ("ease", "content", "blend")
+CANDIDATES = ("popular", NEIGHBOURING, "ease", "spectral", "als", "content", "blend", "ranker")
+SHARED_PARTS = (*LINEAR, "content", "blend")
 """Candidates that others are made of; each is fitted before those that take it over."""
 LEARNING = ("blend", "ranker")
 """Those that learn from an earlier window how to combine others."""
@@ -261,8 +262,8 @@ def _lesson(
     past = _learned_from(source.read_interactions(con, wanted, earlier), trained, len(items), earlier)
     after = source.read_window(con, earlier, cut)
     split = time_split(past, after["profile_index"], after["item_index"])
-    ease = _make("ease", settings).fit(past, items, threads=settings.pipeline.threads)
-    return Lesson(split, _mode(settings), {"ease": ease})
+    linear = _make(affordable(past)[0], settings).fit(past, items, threads=settings.pipeline.threads)
+    return Lesson(split, _mode(settings), {linear.name: linear})
 
 
 def _try_all(
@@ -282,8 +283,11 @@ def _try_all(
     errors: dict[str, str] = {}
     parts: dict[str, Recommender] = {}
     lesson: Lesson | None = None
+    linear, _ = affordable(split.train)
     for number, name in enumerate(CANDIDATES):
         progress.step("train recommenders", number + 1, len(CANDIDATES) + 2, f"judge {name}")
+        if name in LINEAR and name != linear:
+            continue
         try:
             if name in LEARNING and lesson is None:
                 lesson = _lesson(con, settings, trained, items, cut)
@@ -309,7 +313,7 @@ def _try_all(
     if chosen is not None:
         kept = [one for (name, of), one in judgements.items() if of == judged and (name == chosen or name in named)]
         window = _window(cut, split, kept, wanted.candidates, near)
-    known = {"ease": parts["ease"]} if "ease" in parts else {}
+    known = {name: parts[name] for name in LINEAR if name in parts}
     tonight = Lesson(split, judged, known)
     return _Trial(cut, judgements, verdicts, errors, chosen, parts.get(CONTENT), window, tonight)
 
@@ -439,6 +443,7 @@ def _details(
         "gates": gates,
         "errors": {**trial.errors, **faults},
         "configuration": known,
+        "linear": affordable(interactions)[1],
         "settings": asdict(settings.recommendations),
     }
 

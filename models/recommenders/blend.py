@@ -17,7 +17,9 @@ from models.items import Items
 from models.lesson import Lesson
 from models.ranking import Floats
 from models.recommenders.ease import Ease
+from models.recommenders.linear import linear_part
 from models.recommenders.recommender import Recommender, leave_out
+from models.recommenders.spectral import Spectral
 
 POWERS = (0.5, 0.0, 0.25, 1.0)
 HABITS = (1.0, 0.0, 0.1, 0.3)
@@ -33,6 +35,7 @@ class Blend(Recommender):
 
     ``power`` and ``habit`` are chosen on the lesson where they are None: the first of ``POWERS`` and ``HABITS`` unless
     others are better by more than a standard error. In a domain that does not repeat the habit comes out as 0.
+    What is called EASE here is a spectral filter where the catalogue is too large for it.
     """
 
     name = "blend"
@@ -46,27 +49,27 @@ class Blend(Recommender):
     def _fit_parts(
         self,
         interactions: Interactions,
-        items: Items | None,
+        items: Items | None,  # noqa: ARG002
         threads: int,
         lesson: Lesson | None,
         parts: Mapping[str, Recommender],
     ) -> None:
-        ease = parts.get("ease") or Ease(self.regularization).fit(interactions, items, threads=threads)
+        linear = linear_part(interactions, parts, self.regularization, threads)
         power = POWERS[0] if self.power is None else self.power
         habit = 0.0 if self.habit is None else self.habit
         if lesson is not None and (self.power is None or self.habit is None):
-            power, habit = self._choose(lesson, items, threads)
-        self._assemble(interactions, ease, power, habit)
+            power, habit = self._choose(lesson, threads)
+        self._assemble(interactions, linear, power, habit)
 
-    def _assemble(self, interactions: Interactions, ease: Recommender, power: float, habit: float) -> None:
+    def _assemble(self, interactions: Interactions, linear: Recommender, power: float, habit: float) -> None:
         popularity = interactions.popularity / QUANTUM
         some = popularity[popularity > 0]
         share = popularity / some.mean() if len(some) else popularity
-        self.ease_, self.chosen_ = ease, np.array([power, habit])
+        self.linear_, self.chosen_ = linear, np.array([power, habit])
         self.popular_ = ((share + LEAST) ** power).astype(np.float32)
-        self.notes_ = {**ease.notes_, **self.notes_, "power": power, "habit": habit}
+        self.notes_ = {**linear.notes_, **self.notes_, "power": power, "habit": habit}
 
-    def _choose(self, lesson: Lesson, items: Items | None, threads: int) -> tuple[float, float]:
+    def _choose(self, lesson: Lesson, threads: int) -> tuple[float, float]:
         """Power and habit that ranked best what followed in the lesson."""
         split = lesson.most(SUBJECTS)
         powers = POWERS if self.power is None else (self.power,)
@@ -74,11 +77,10 @@ class Blend(Recommender):
         grid = list(product(powers, habits if self.habit is None else (self.habit,)))
         if not len(split.subjects):
             return grid[0]
-        ease = lesson.parts.get("ease")
-        ease = ease or Ease(self.regularization).fit(split.train, items, threads=threads)
+        linear = linear_part(split.train, lesson.parts, self.regularization, threads)
         found = []
         for power, habit in grid:
-            trial = Blend(power, habit, self.regularization).fit(split.train, items, parts={"ease": ease})
+            trial = Blend(power, habit, self.regularization).fit(split.train, parts={linear.name: linear})
             found.append(judge(trial, split, lesson.mode, threads=threads).headline)
         above = np.array(found) - found[0]
         error = above.std(axis=1) / np.sqrt(max(above.shape[1] - 1, 1))
@@ -89,7 +91,7 @@ class Blend(Recommender):
     def stages(self, history: Histories) -> tuple[Floats, Floats]:
         """What EASE says, and the blend: both float32 (b, n_items), new and not negative."""
         power, habit = self.chosen_.tolist()
-        ease = np.maximum(self.ease_.scores(history.strength), 0)
+        ease = np.maximum(self.linear_.scores(history.strength), 0)
         block = ease * self.popular_ if power else ease.copy()
         _to_shares(block)
         if habit:
@@ -108,20 +110,23 @@ class Blend(Recommender):
         return self.stages(Histories.of(history))[1]
 
     def similar(self, start: int, stop: int) -> Floats:
-        return self.ease_.similar(start, stop)
+        return self.linear_.similar(start, stop)
 
     def neighbour_source(self) -> Recommender | None:
-        return self.ease_
+        return self.linear_
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        ease = {f"ease_{name}": array for name, array in self.ease_.to_arrays().items()}
-        return {"order": self.order_, "chosen": self.chosen_, "popular": self.popular_, **ease}
+        linear = {f"{self.linear_.name}_{name}": array for name, array in self.linear_.to_arrays().items()}
+        return {"order": self.order_, "chosen": self.chosen_, "popular": self.popular_, **linear}
 
     @classmethod
     def from_arrays(cls, params: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
         model = super().from_arrays(params, arrays)
-        inner = {name.removeprefix("ease_"): array for name, array in arrays.items() if name.startswith("ease_")}
-        model.ease_ = Ease.from_arrays({"regularization": model.regularization}, inner)
+        for kind in (Ease, Spectral):
+            prefix = f"{kind.name}_"
+            inner = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            if inner:
+                model.linear_ = kind.from_arrays({}, inner)
         model.chosen_, model.popular_ = np.array(arrays["chosen"]), np.asarray(arrays["popular"])
         return model
 

@@ -21,7 +21,7 @@ from models.lesson import Lesson
 from models.ranking import Floats, Ints, top_k
 from models.recommenders.blend import Blend
 from models.recommenders.content import Content
-from models.recommenders.ease import Ease
+from models.recommenders.linear import linear_part
 from models.recommenders.ranking_features import FEATURES, ItemTable, features
 from models.recommenders.recommender import Recommender, leave_out, tile_rows
 from models.split import Mode, Split, without
@@ -75,14 +75,14 @@ class Ranker(Recommender):
         parts: Mapping[str, Recommender],
     ) -> None:
         known = dict(parts)
-        if "ease" not in known:
-            known["ease"] = Ease(self.regularization).fit(interactions, items, threads=threads)
+        linear = linear_part(interactions, known, self.regularization, threads)
+        known[linear.name] = linear
         content = known.get("content") or Content().fit(interactions, items, threads=threads)
         past: dict[str, Recommender] = {}
         if lesson is not None:
             past = dict(lesson.parts)
-            if "ease" not in past:
-                past["ease"] = Ease(self.regularization).fit(lesson.split.train, items, threads=threads)
+            earlier_linear = linear_part(lesson.split.train, past, self.regularization, threads)
+            past[earlier_linear.name] = earlier_linear
             lesson = Lesson(lesson.split, lesson.mode, past)
         blend = known.get("blend")
         if not isinstance(blend, Blend):

@@ -14,12 +14,15 @@ from models.histories import Histories
 from models.interactions import Interactions
 from models.items import Items
 from models.lesson import Lesson
+from models.recommenders import linear
 from models.recommenders.blend import Blend
 from models.recommenders.carried import Carried
 from models.recommenders.ease import Ease
+from models.recommenders.linear import affordable
 from models.recommenders.ranker import Ranker
 from models.recommenders.ranking_features import FEATURES, ITEM, ItemTable, features
 from models.recommenders.recommender import Recommender
+from models.recommenders.spectral import Spectral
 from models.registry import describe, restore
 from models.split import Mode, Split, time_split
 
@@ -133,6 +136,29 @@ def test_too_small_a_lesson_leaves_the_blend(subjects: int) -> None:
     blend = Blend().fit(later.train, items, lesson=Lesson(small, "new"))
     history = later.train.histories()
     assert (model.recommend(history, 10)[0] == blend.recommend(history, 10)[0]).all()
+
+
+def test_a_catalogue_too_large_for_a_dense_inverse_is_filtered(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, later, items = world(False)
+    assert affordable(later.train)[0] == "ease"
+    monkeypatch.setattr(linear, "LARGE", 10)
+    model = Blend().fit(later.train, items)
+    assert "spectral" in model.notes_["linear"]
+    again = restore(describe(model), model.to_arrays())
+    history = later.train.histories()
+    assert (again.recommend(history, 10)[1] == model.recommend(history, 10)[1]).all()
+
+
+def test_a_spectral_filter_is_the_formula_of_its_paper() -> None:
+    _, later, _ = world(False)
+    model = Spectral(rank=6, share=0.3, keep=ITEMS).fit(later.train)
+    dense = later.train.matrix().toarray().astype(np.float64)
+    profile, item = np.sqrt(dense.sum(axis=1)), np.sqrt(dense.sum(axis=0))
+    normal = dense / np.where(profile > 0, profile, 1)[:, None] / np.where(item > 0, item, 1)
+    vectors = np.linalg.svd(normal)[2][:6]
+    low_pass = (vectors / np.where(item > 0, item, np.inf)).T @ (vectors * item)
+    expected = dense @ (normal.T @ normal + 0.3 * low_pass)
+    np.testing.assert_allclose(model.scores(later.train.matrix()), np.maximum(expected, 0), atol=6e-3)
 
 
 def test_what_followed_is_not_in_the_features() -> None:
