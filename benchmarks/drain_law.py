@@ -274,7 +274,8 @@ class World:
         self.write("profiles", user, "erase", {"customer_id": user, "sessions": sessions})
         self.writes = [
             write for write in self.writes if write.seq == self.seq or not (
-                (write.entity in ("profiles", "events", "ratings") and write.entity_key in (user, key))
+                (write.entity in ("profiles", "events", "ratings") and write.entity_key in (user, key)
+                 and write.op != "erase")
                 or (write.entity in ("session_events", "session_resolve") and write.entity_key in sessions)
             )
         ]

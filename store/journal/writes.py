@@ -143,9 +143,10 @@ def stream(database: Database, after: int, up_to: int, batch: int) -> Iterator[l
 
 def erase(connection: Connection, up_to: int, keys: Sequence[str], sessions: Sequence[str]) -> int:
     """Delete, inside a write transaction, every write below ``up_to`` about a profile (by any of its ids) and about
-    sessions of its; returns how many.
+    sessions of its; returns how many. Earlier erasures stay: they name sessions that the warehouse may still hold.
     """
-    mine = table.c.entity.in_(("profiles", "events", "ratings")) & table.c.entity_key.in_(list(keys))
+    about = table.c.entity.in_(("profiles", "events", "ratings")) & table.c.entity_key.in_(list(keys))
+    mine = about & (table.c.op != "erase")
     removed = connection.execute(delete(table).where(table.c.seq < up_to, mine)).rowcount
     for start in range(0, len(sessions), LOOKUP_CHUNK):
         chunk = list(sessions[start : start + LOOKUP_CHUNK])

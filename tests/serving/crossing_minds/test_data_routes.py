@@ -329,4 +329,7 @@ def test_the_journal_forgets(tmp_path: Path) -> None:
                         Write("session_events", "s", "put", "{}")])
         journal.erase(Write("profiles", "a", "erase", "{}"), ("a",), ("s",))
         left = [(one.entity, one.entity_key) for batch in journal.writes_between(0, 99) for one in batch]
-    assert left == [("events", "b"), ("profiles", "a")]
+        assert left == [("events", "b"), ("profiles", "a")]
+        journal.erase(Write("profiles", "a", "erase", "{}"), ("a",), ())
+        kept = [one.op for batch in journal.writes_between(0, 99) for one in batch]
+    assert kept == ["create", "erase", "erase"], "the first names sessions that the warehouse has yet to forget"
