@@ -43,7 +43,8 @@ def account(
         Print JSON (get).
     """
     from cli.get_account import accountconfig
-    from store.account_apply import ACCOUNT_NAME, Desk, account_body
+    from store.account_apply import ACCOUNT_NAME, Desk
+    from store.account_bodies import account_body
     from store.account_documents import ACCOUNT
 
     if operation == "get":
@@ -58,7 +59,7 @@ def account(
         "authenticated_id_key": authenticated_id_key or None,
     }
     with opened(workspace) as (_, settings, journal):
-        body = account_body(given, settings)
+        body = account_body(given, settings.webhooks)
         with journal.writing() as connection:
             Desk(journal, settings, WHO).put(connection, ACCOUNT, ACCOUNT_NAME, body)
     print("account configuration set")

@@ -43,7 +43,8 @@ def algorithm(
         Print JSON (get).
     """
     from cli.get_account import algorithmconfig
-    from store.account_apply import Desk, algorithm_body
+    from store.account_apply import Desk
+    from store.account_bodies import algorithm_body
     from store.account_documents import ALGORITHM
 
     if operation == "get":

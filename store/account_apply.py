@@ -13,12 +13,13 @@ from typing import Any
 import yaml
 from sqlalchemy import Connection
 
+from contracts.canonical_text import canonical_text
 from contracts.errors import DefinitionError, UsageError
 from contracts.settings import Settings
 from store import agent_documents, event_type_documents, segment_documents, template_documents
+from store.account_bodies import account_body, algorithm_body
 from store.account_documents import ACCOUNT, ALGORITHM
 from store.journal import Journal, documents
-from store.webhooks.targets import TargetRefused, literal_fault, read_url
 
 ACCOUNT_NAME = "account"
 NAMES = ("algorithmName", "eventType", "segmentName", "friendlyName", "code")
@@ -96,63 +97,6 @@ def _document(desk: Desk, document: Any, where: str) -> Iterator[Applied]:
             yield Applied(place, kind, name, refusal=refused.message)
 
 
-def account_body(given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """An account's configuration as stored, from its flat fields. Raises UsageError with everything that is wrong."""
-    faults = [
-        f"{name} must be a non-empty text" for name in ("contact_name", "contact_surname")
-        if not isinstance(given.get(name), str) or not given[name].strip()
-    ]
-    address = given.get("contact_email_address")
-    parts = address.split("@") if isinstance(address, str) else []
-    if len(parts) != 2 or not all(part.strip() for part in parts):
-        faults.append("contact_email_address must be an e-mail address")
-    url, key = given.get("webhook_url"), given.get("authenticated_id_key")
-    try:
-        if not isinstance(url, str):
-            raise TargetRefused("must be given")
-        read_url(url)
-        fault = literal_fault(url, settings.webhooks)
-        faults.extend([f"webhook_url: {fault}"] if fault else [])
-    except TargetRefused as refused:
-        faults.append(f"webhook_url: {refused}")
-    if not isinstance(key, str | None):
-        faults.append("authenticated_id_key must be a text")
-    if faults:
-        raise UsageError("; ".join(faults))
-    return {
-        "contact_name": given["contact_name"], "contact_surname": given["contact_surname"],
-        "contact_email_address": address, "webhook_url": url, "authenticated_id_key": (key or "").strip() or None,
-    }
-
-
-def algorithm_body(name: Any, given: Any) -> dict[str, Any]:
-    """An algorithm's configuration as stored. Raises UsageError with everything that is wrong."""
-    if name not in ("rec", "churn"):
-        raise UsageError(f"unknown algorithm {name!r}: rec or churn")
-    given = given if isinstance(given, Mapping) else {}
-    faults = []
-    found: dict[str, Any] = {"profile_features": given.get("profile_features") or []}
-    if name == "rec":
-        found["recommend_interacted_items"] = given.get("recommend_interacted_items") or False
-        found["item_id_stop_list"] = given.get("item_id_stop_list") or []
-        if not isinstance(found["recommend_interacted_items"], bool):
-            faults.append("recommend_interacted_items must be true or false")
-    for key in ("profile_features", "item_id_stop_list"):
-        if key in found and not (isinstance(found[key], list) and all(_text(one) for one in found[key])):
-            faults.append(f"{key} must be a list of texts")
-        elif key in found:
-            found[key] = list(dict.fromkeys(map(str, found[key])))
-    if "charged" in found["profile_features"]:
-        faults.append("profile_features must not name charged")
-    if faults:
-        raise UsageError("; ".join(faults))
-    return found
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool) and bool(str(value).strip())
-
-
 def set_account(desk: Desk, connection: Connection, given: Mapping[str, Any]) -> str:
     """Overwrite the account's configuration."""
     names = {
@@ -161,7 +105,7 @@ def set_account(desk: Desk, connection: Connection, given: Mapping[str, Any]) ->
     }
     _known(given, names)
     flat = {names[name]: value for name, value in given.items()}
-    desk.put(connection, ACCOUNT, ACCOUNT_NAME, account_body(flat, desk.settings))
+    desk.put(connection, ACCOUNT, ACCOUNT_NAME, account_body(flat, desk.settings.webhooks))
     return "set"
 
 
@@ -176,9 +120,19 @@ def set_algorithm(desk: Desk, connection: Connection, given: Mapping[str, Any]) 
         raise UsageError("configurations must hold names and values")
     _known(inner, names)
     name = given.get("algorithmName")
-    body = algorithm_body(name, {names[key]: value for key, value in inner.items() if value not in (None, "")})
+    # What is left out is an empty list, or false; YAML takes some texts for numbers.
+    defaults: dict[str, Any] = {"profile_features": [], "item_id_stop_list": [], "recommend_interacted_items": False}
+    body = algorithm_body(name, defaults | {
+        names[key]: _texts(value) for key, value in inner.items() if value not in (None, "")
+    })
     desk.put(connection, ALGORITHM, str(name), body)
     return "set"
+
+
+def _texts(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [canonical_text(one) if isinstance(one, int | float) and not isinstance(one, bool) else one for one in value]
 
 
 def create_event_type(desk: Desk, connection: Connection, given: Mapping[str, Any]) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlsplit
-
 from serving.octy import documents
 from serving.octy.call import Call
 from serving.octy.envelope import Answer, success
-from serving.octy.errors import bad_request, misfit
-from serving.octy.formats import text
+from serving.octy.errors import bad_request
 from serving.octy.router import Route
-from store.webhooks.targets import literal_fault
+from store.account_bodies import account_body
 
 NAME = "account"
 FIELDS = ("contact_name", "contact_surname", "contact_email_address", "webhook_url", "authenticated_id_key")
@@ -32,45 +28,12 @@ async def get(call: Call) -> Answer:
 
 async def put(call: Call) -> Answer:
     """Replace the whole configuration."""
-    fields = checked(call.body)
     account = call.account
-    fault = literal_fault(fields["webhook_url"], account.settings.webhooks)
-    if fault:
-        raise bad_request(f"webhook_url: {fault}", field="webhook_url")
+    fields = account_body(call.body, account.settings.webhooks)
     await documents.within(account, lambda connection: documents.put(
         connection, account, documents.ACCOUNT, NAME, fields, call.who
     ))
     return success({"account_data": fields}, status=202)
-
-
-def checked(given: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a configuration. Raises OctyError (422)."""
-    key = given.get("authenticated_id_key")
-    if key is not None and not isinstance(key, str):
-        raise misfit("authenticated_id_key", "must be a string or null")
-    address = text(given.get("contact_email_address"), "contact_email_address").strip()
-    name, at, host = address.partition("@")
-    if not at or not name.strip() or not host.strip() or "@" in host:
-        raise misfit("contact_email_address", "must be an e-mail address")
-    return {
-        "contact_name": text(given.get("contact_name"), "contact_name"),
-        "contact_surname": text(given.get("contact_surname"), "contact_surname"),
-        "contact_email_address": address,
-        "webhook_url": _url(given.get("webhook_url")),
-        "authenticated_id_key": (key or "").strip() or None,
-    }
-
-
-def _url(value: Any) -> str:
-    url = text(value, "webhook_url").strip()
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or any(letter.isspace() for letter in url):
-        raise misfit("webhook_url", "must be an absolute http or https URL")
-    return url
 
 
 ROUTES = (

@@ -10,6 +10,7 @@ import orjson
 
 from contracts.errors import NightloomError, StorageError
 from serving.refusals import Refusal
+from store.account_bodies import BodyRefused
 
 log = logging.getLogger("nightloom.serving")
 
@@ -59,6 +60,14 @@ def misfit(field: str, message: str) -> OctyError:
     return OctyError(422, "the body is not what it must be", [entry(f"{field} {message}", field=field)])
 
 
+def refused_body(error: BodyRefused) -> OctyError:
+    """A configuration that is not taken."""
+    entries = [entry(f"{one.field} {one.message}", field=one.field) for one in error.faults]
+    if any(one.schema for one in error.faults):
+        return OctyError(422, "the body is not what it must be", entries)
+    return OctyError(400, "the configuration is not taken", entries)
+
+
 def unauthorized() -> OctyError:
     """The keys are unknown, revoked or malformed."""
     return OctyError(401, "the keys are unknown, revoked or malformed")
@@ -70,6 +79,8 @@ def as_octy_error(error: Exception, doing: str) -> OctyError:
         return error
     if isinstance(error, Refusal):
         return OctyError(error.status, error.message, headers=error.headers)
+    if isinstance(error, BodyRefused):
+        return refused_body(error)
     if isinstance(error, StorageError):
         log.warning("%s: %s", doing, error)
         return OctyError(503, "the journal cannot be used now", headers=((b"retry-after", b"1"),))
