@@ -1,5 +1,5 @@
-"""What operators say of policies, as documents of the journal: agents rolled back to a version, and versions whose
-failed sample-ratio test they looked into.
+"""What is said of policies beside the nights, as documents of the journal: agents rolled back to a version, versions
+whose failed sample-ratio test an operator looked into, flags that the endpoint raised.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from store.journal import documents
 from store.journal.documents import Document
 
-PIN, CLEARED = "policy_pin", "policy_cleared"
+PIN, CLEARED, FLAG = "policy_pin", "policy_cleared", "agent_flag"
 
 
 def pin_policy(connection: Connection, agent: str, version: str, who: str, at: datetime) -> None:
@@ -49,3 +49,12 @@ def clear_version(connection: Connection, agent: str, version: str, who: str, at
 def cleared_of(found: Iterable[Document]) -> frozenset[tuple[str, str]]:
     """Agents and versions whose exposures count again."""
     return frozenset((one.name, str(version)) for one in found for version in json.loads(one.body)["versions"])
+
+
+def flags_of(found: Iterable[Document]) -> dict[str, dict[str, datetime]]:
+    """Flags that the endpoint raised, with their time, by agent."""
+    flags: dict[str, dict[str, datetime]] = {}
+    for one in found:
+        agent, _, flag = one.name.partition(":")
+        flags.setdefault(agent, {})[flag] = datetime.fromisoformat(json.loads(one.body)["at"])
+    return flags

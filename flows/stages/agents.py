@@ -11,17 +11,18 @@ from decisions.agent import Agent, Point, from_document
 from decisions.assignment import Rates
 from store.agent_documents import AGENT, RESET, Reset, resets_of
 from store.journal.documents import Document
-from store.policy_documents import CLEARED, PIN, cleared_of, pins_of
+from store.policy_documents import CLEARED, FLAG, PIN, cleared_of, flags_of, pins_of
 from transforms.decisions import AgentRates, AgentTerms
 
-KINDS = (AGENT, RESET, PIN, CLEARED)
+KINDS = (AGENT, RESET, PIN, CLEARED, FLAG)
 LONG_AGO = datetime(1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class AgentDocuments:
     """Agents by code, their last resets, the versions they were rolled back to, the (agent, version) whose exposures
-    count although their sample-ratio test failed, and the shares that visits were split by over time.
+    count although their sample-ratio test failed, the shares that visits were split by over time, and by agent the
+    flags that the endpoint raised with their time.
     """
 
     agents: Mapping[str, Agent] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class AgentDocuments:
     pins: Mapping[str, str] = field(default_factory=dict)
     cleared: frozenset[tuple[str, str]] = frozenset()
     rates: tuple[AgentRates, ...] = ()
+    flags: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)
 
     def terms(self) -> list[AgentTerms]:
         """What of each agent counts."""
@@ -51,7 +53,8 @@ def read_agent_documents(kinds: Mapping[str, Sequence[Document]], history: Itera
     """From documents read in one transaction: the newest of each kind, and every version of the agents."""
     agents = {one.name: from_document(json.loads(one.body)) for one in kinds[AGENT]}
     return AgentDocuments(
-        agents, resets_of(kinds[RESET]), pins_of(kinds[PIN]), cleared_of(kinds[CLEARED]), _rates(history)
+        agents, resets_of(kinds[RESET]), pins_of(kinds[PIN]), cleared_of(kinds[CLEARED]), _rates(history),
+        flags_of(kinds[FLAG]),
     )
 
 

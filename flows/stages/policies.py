@@ -97,6 +97,10 @@ class _Night:
                 {"agent": agent},
             ).fetchall()
         }
+        reset = self.documents.resets.get(agent)
+        for flag, at in self.documents.flags.get(agent, {}).items():
+            if reset is None or at > reset.at:
+                found.setdefault((flag, ""), "raised by the endpoint")
         barred = {version for (one, version) in self.barred if one == agent}
         found |= {key: detail for key, (_, detail) in known.items() if key[0] == SAMPLE_RATIO and key[1] in barred}
         for verdict in review.verdicts if review is not None else ():

@@ -213,6 +213,21 @@ def test_a_file_without_its_columns_is_set_aside_and_stops_nobody(place: Place) 
     assert not list(place.layout.inbox.rglob("*.csv"))
 
 
+def test_a_load_that_dies_is_made_again_from_the_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.deliver("decisions/a.csv", _csv("agent,choice,ts,reward", "home,a,2026-03-01,1", "home,b,2026-03-02,0"))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.stages.decision_logs._record", die)
+        with pytest.raises(KeyboardInterrupt):
+            place.take()
+    assert place.rows("SELECT count(*) FROM decisions") == [(0,)]
+    assert [(one.status, one.rows_loaded) for one in place.take()] == [("loaded", 2)]
+    assert place.rows("SELECT count(*) FROM decision_rewards") == [(1,)]
+
+
 def test_names_of_the_warehouse_are_kept_apart(place: Place) -> None:
     """A log's loading leaves no table of its own behind."""
     place.deliver("decisions/a.csv", _csv("agent,choice,ts", "home,a,2026-03-01"))

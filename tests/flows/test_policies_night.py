@@ -330,6 +330,13 @@ def test_a_dead_day_is_flagged(stage: Stage) -> None:
     assert ("gap",) in stage.rows("SELECT flag FROM agent_flags")
 
 
+def test_flags_of_the_endpoint_stand_beside_those_of_the_night(stage: Stage) -> None:
+    stage.documents = replace(KNOWN, flags={"home": {"segment_cap": FIRST}})
+    stage.night(FIRST + timedelta(days=1))
+    assert ("home", "segment_cap") in stage.rows("SELECT agent, flag FROM agent_flags")
+    assert "segment_cap" in {one["flag"] for one in stage.report()["flags"]}
+
+
 def test_nights_publish_and_a_night_that_dies_while_learning_leaves_the_last_policies_serving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
