@@ -285,9 +285,9 @@ def _try_all(
     lesson: Lesson | None = None
     linear, _ = affordable(split.train)
     for number, name in enumerate(CANDIDATES):
-        progress.step("train recommenders", number + 1, len(CANDIDATES) + 2, f"judge {name}")
         if name in LINEAR and name != linear:
             continue
+        progress.step("train recommenders", number + 1, len(CANDIDATES) + 2, f"judge {name}")
         try:
             if name in LEARNING and lesson is None:
                 lesson = _lesson(con, settings, trained, items, cut)
