@@ -27,7 +27,7 @@ from store.pack.policies import PolicyBook
 from store.pack.rows import RowIndex, Rows
 from store.pack.value_types import ValueTypes, read_value_types
 
-VERSION = 4
+VERSION = 5
 
 
 class Lists:
