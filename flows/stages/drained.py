@@ -121,7 +121,7 @@ def _erase(con: duckdb.DuckDBPyConnection) -> None:
     """
     counted = "json_exists(body, '$.next_profile_id')"
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE erased AS SELECT profile_id, max(seq) AS seq, "
+        "CREATE OR REPLACE TEMP TABLE erased AS SELECT profile_id, max(seq) AS seq, min(seq) AS first, "
         f"bool_or({counted}) AS for_good FROM writes WHERE entity = 'profiles' AND op = 'erase' GROUP BY profile_id"
     )
     _count_deletions(con, counted)
@@ -133,7 +133,7 @@ def _erase(con: duckdb.DuckDBPyConnection) -> None:
             "WHERE entity = 'session_resolve' AND (body->>'$.session_id') NOT IN (SELECT session_id FROM sessions) "
             "QUALIFY row_number() OVER (PARTITION BY session_id ORDER BY seq) = 1) w "  # the first stands
             "JOIN erased e USING (profile_id) WHERE w.seq < e.seq "
-            "UNION SELECT session_id, e.seq FROM sessions JOIN erased e USING (profile_id) "
+            "UNION SELECT session_id, e.first FROM sessions JOIN erased e USING (profile_id) "  # then it is a new one
             "UNION SELECT unnest(from_json(body->'$.sessions', '[\"VARCHAR\"]')), seq FROM writes "
             "WHERE entity = 'profiles' AND op = 'erase' AND json_type(body, '$.sessions') = 'ARRAY'"
         )

@@ -15,6 +15,8 @@ from benchmarks.drain_law import BEATS, LANES, MANY, STEP, Op, check, in_turns
           ("visit", "s1", "b", "view", 0, {}), ("publish",), ("meet", "u1", "a", "buy", 0, {})])
 @example([("resolve", "s1", "5", 0), ("resolve", "s1", "u1", 0), ("visit", "s1", "b", "buy", 0, {}), ("erase", "u1")])
 @example([("visit", "s1", "b", "view", 0, {}), ("drain",), ("resolve", "s1", "5", 0), ("erase", "5"), ("erase", "5")])
+@example([("resolve", "s1", "u1", 0), ("publish",), ("erase", "u1"), ("visit", "s1", "a", "view", 0, {}),
+          ("erase", "u1")])
 @example([("put", "user", "5", {}), ("publish",), ("erase", "5"), ("put", "user", "u1", {}), ("drain",),
           ("put", "user", "5", {})])
 @example([("put", "item", "a", {"price": 1.5, "labels": ["x"]}), ("publish",), ("drop", "item", "price"),
