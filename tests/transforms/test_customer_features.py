@@ -19,6 +19,8 @@ LIVE = Segment("s_live", "buyers", "live", 1, 0, (Element("charged", True),))
 ACCOUNT = Account(True, churn=Algorithm(), segments=(PAST, LIVE))
 WANTED = features_of(ACCOUNT, Rfm(min_profiles=1))
 DAY = timedelta(days=1)
+# Where a row of features has each segment: after the score, by name.
+IS_PAST, IS_LIVE = 1, 2
 
 
 def shop() -> duckdb.DuckDBPyConnection:
@@ -45,7 +47,7 @@ def features(con: duckdb.DuckDBPyConnection, cut: datetime) -> dict[str, tuple[f
 
 def test_names_that_columns_could_not_tell_apart() -> None:
     assert WANTED is not None
-    assert WANTED.flags == ("segment.buyers", "segment.Buyers~")
+    assert WANTED.flags == ("segment.Buyers", "segment.buyers~")
     inputs = Inputs(customers=WANTED)
     assert Inputs.restore(inputs.card()) == inputs
     assert set(WANTED.flags) <= set(inputs.booleans) < set(inputs.numbers)
@@ -59,22 +61,22 @@ def test_a_tag_set_at_or_after_the_snapshot_is_not_seen() -> None:
         ("s_live", "a", "enter", C - DAY), ("s_live", "b", "enter", C), ("s_live", "c", "enter", C - 2 * DAY),
         ("s_live", "c", "exit", C - DAY), ("s_live", "c", "enter", C + DAY),
     ])
-    live = {name: row[1] for name, row in features(con, C).items()}
+    live = {name: row[IS_LIVE] for name, row in features(con, C).items()}
     assert live == {"a": 1.0, "b": 0.0, "c": 0.0}
-    assert {name: row[1] for name, row in features(con, C + 2 * DAY).items()} == {"a": 1.0, "b": 1.0, "c": 1.0}
+    assert {name: row[IS_LIVE] for name, row in features(con, C + 2 * DAY).items()} == {"a": 1.0, "b": 1.0, "c": 1.0}
 
 
 def test_a_merged_child_s_tag_is_its_parent_s() -> None:
     con = shop()
     create_live_changes(con, [("s_live", "child", "enter", C - DAY)])
-    assert features(con, C)["b"][1] == 1.0
+    assert features(con, C)["b"][IS_LIVE] == 1.0
 
 
 def test_past_segments_and_rfm_know_only_events_before_the_snapshot() -> None:
     con = shop()
     before, after = features(con, C), features(con, C + DAY)
-    assert {name: row[2] for name, row in before.items()} == {"a": 1.0, "b": 0.0, "c": 0.0}
-    assert {name: row[2] for name, row in after.items()} == {"a": 1.0, "b": 1.0, "c": 0.0}
+    assert {name: row[IS_PAST] for name, row in before.items()} == {"a": 1.0, "b": 0.0, "c": 0.0}
+    assert {name: row[IS_PAST] for name, row in after.items()} == {"a": 1.0, "b": 1.0, "c": 0.0}
     # b has no charged event yet: the lowest score.
     assert before["b"][0] == 111.0
     assert before["a"][0] > before["c"][0]
