@@ -109,8 +109,7 @@ class Client:
             number = next(numbers)
             shared = self.dice.random() < SHARED
             await self.one(self.dice.choice(sessions) if shared else f"session-{FRESH + 2 * number + 1}", number)
-        if self._streams is not None:
-            self._streams[1].close()
+        await self._hang_up()
 
     async def one(self, session: str, number: int) -> None:
         """One request with its mark."""
@@ -135,7 +134,7 @@ class Client:
             status, body = await asyncio.wait_for(self._exchange(target), 30)
         except (OSError, asyncio.IncompleteReadError, ValueError, TimeoutError):
             self.seen.unanswered.add(number)
-            self._streams = None
+            await self._hang_up()
             await asyncio.sleep(0.02)
             return None
         told: dict[str, Any] = json.loads(body)
@@ -144,6 +143,13 @@ class Client:
         self.seen.failures[f"{status} {told.get('err')}"] += 1
         self.seen.unanswered.add(number)
         return None
+
+    async def _hang_up(self) -> None:
+        if self._streams is not None:
+            writing, self._streams = self._streams[1], None
+            writing.close()
+            with suppress(OSError):
+                await writing.wait_closed()
 
     async def _exchange(self, target: str) -> tuple[int, bytes]:
         if self._streams is None:
