@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from time import perf_counter
 
+from serving.arrival import Gone, Late, TooLarge, arrived
 from serving.asgi import App, Message, Receive, Scope, Send, respond
 from serving.metrics import Metrics
 from serving.plain import Plain
@@ -14,8 +14,6 @@ from serving.service import Service
 from store.journal import Role
 
 log = logging.getLogger("nightloom.serving")
-
-BODY_SECONDS = 30.0
 
 # Paths by their start, the longest first: the name under which they are counted, and the role they need (None: open).
 PATHS: tuple[tuple[str, str, Role | None], ...] = (
@@ -76,7 +74,7 @@ class Border:
                 await self._inner(scope, _replay(body, receive), counted)
         except Refusal as refusal:
             await respond(counted, refusal.status, refusal.body(self._service.stamp()), refusal.headers)
-        except _Gone:
+        except Gone:
             status = 499
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
@@ -94,42 +92,16 @@ class Border:
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body, within its bounds of size and time; its media type must be JSON."""
         headers = dict(scope["headers"])
-        announced = headers.get(b"content-length", b"0")
-        if announced.isdigit() and int(announced[:20]) > self._max_body:
-            raise self._too_large()
-        if announced == b"0" and b"transfer-encoding" not in headers:
-            return b""
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await self._read(receive)
-        except TimeoutError:
-            late = f"the body did not arrive within {BODY_SECONDS:g} seconds"
-            raise Refusal(408, "timeout", late, "send it again") from None
+            body = await arrived(headers, receive, self._max_body)
+        except TooLarge:
+            told = f"the body has more than {self._max_body} bytes"
+            raise Refusal(413, "body_too_large", told, "send fewer objects") from None
+        except Late as error:
+            raise Refusal(408, "timeout", str(error), "send it again") from None
         if body:
             _check_media_type(scope, headers.get(b"content-type", b""))
         return body
-
-    async def _read(self, receive: Receive) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _Gone
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self._max_body:
-                raise self._too_large()
-            parts.append(part)
-            if not message.get("more_body", False):
-                return b"".join(parts)
-
-    def _too_large(self) -> Refusal:
-        return Refusal(413, "body_too_large", f"the body has more than {self._max_body} bytes", "send fewer objects")
-
-
-class _Gone(Exception):
-    """The client went away before its request was complete."""
 
 
 def _check_media_type(scope: Scope, given: bytes) -> None:

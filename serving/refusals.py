@@ -41,7 +41,6 @@ class Refusal(Exception):
 HEADERS: dict[int, tuple[tuple[bytes, bytes], ...]] = {
     401: ((b"www-authenticate", b"Bearer"),),
     408: ((b"connection", b"close"),),
-    413: ((b"connection", b"close"),),
     503: ((b"retry-after", b"1"),),
 }
 

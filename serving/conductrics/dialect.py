@@ -6,8 +6,9 @@ from collections.abc import Callable
 from time import perf_counter
 
 from decisions.codes import code
+from serving.arrival import Gone
 from serving.asgi import JSON, Receive, Scope, Send
-from serving.conductrics.bodies import Gone, read_body
+from serving.conductrics.bodies import read_body
 from serving.conductrics.call import Answer, Call, Headers
 from serving.conductrics.cors import PREFLIGHT, cors
 from serving.conductrics.errors import ApiError, as_api_error

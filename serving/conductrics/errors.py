@@ -14,7 +14,6 @@ log = logging.getLogger("nightloom.serving")
 
 Headers = tuple[tuple[bytes, bytes], ...]
 HEADERS: dict[int, Headers] = {
-    413: ((b"connection", b"close"),),  # the rest of the body is not read
     503: ((b"retry-after", b"1"),),
 }
 

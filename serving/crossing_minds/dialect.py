@@ -7,6 +7,7 @@ from time import perf_counter
 import orjson
 
 from contracts.settings import Settings
+from serving.arrival import Gone
 from serving.asgi import JSON, Receive, Scope, Send
 from serving.crossing_minds.auth import keep_to_own, own_ids
 from serving.crossing_minds.call import Answer, Call
@@ -27,7 +28,7 @@ from serving.crossing_minds.kept import KeptAnswers, Key
 from serving.crossing_minds.openapi import Documentation
 from serving.crossing_minds.query import read_query
 from serving.crossing_minds.rate import Rate
-from serving.crossing_minds.request import Gone, read_body, refuse_pickle
+from serving.crossing_minds.request import read_body, refuse_pickle
 from serving.crossing_minds.router import Place, Route, Router
 from serving.metrics import Metrics
 

@@ -19,7 +19,6 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 HEADERS: dict[int, Headers] = {
     401: ((b"www-authenticate", b"Bearer"),),
-    413: ((b"connection", b"close"),),  # the rest of the body is not read
 }
 
 

@@ -9,19 +9,15 @@ from typing import Any
 
 import orjson
 
+from serving.arrival import Late, TooLarge, arrived
 from serving.asgi import Receive
 from serving.crossing_minds.errors import WrongData, shortened
 
 LIMIT = 64 << 20  # bytes of a body, inflated
-SECONDS = 30.0  # in which a body must arrive
 BESIDE = 256 << 10  # bytes from which a body is read beside the event loop
 GZIP = b"\x1f\x8b"
 JSON = "application/json"
 PICKLE = "application/xminds-pkl"
-
-
-class Gone(Exception):
-    """The client left before its request was complete."""
 
 
 def refuse_pickle(headers: Mapping[bytes, bytes]) -> None:
@@ -50,7 +46,12 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, *, text_to
 
     Raises WrongData: 400 for what is no JSON object, 413 for too much, 415 for another media type.
     """
-    raw = await _arrived(headers, receive)
+    try:
+        raw = await arrived(headers, receive, LIMIT)
+    except TooLarge:
+        raise _too_large() from None
+    except Late as error:
+        raise WrongData("WRONG_PARAMETER", str(error)) from None
     if not raw:
         return {}
     kind = media_type(headers)
@@ -58,35 +59,6 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, *, text_to
         named = shortened(kind)
         raise WrongData("WRONG_DATA_TYPE", f"A body of type {named} is not accepted: send {JSON}", status=415)
     return await asyncio.to_thread(parse, raw) if len(raw) > BESIDE else parse(raw)
-
-
-async def _arrived(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-    announced = headers.get(b"content-length", b"0")
-    if announced.isdigit() and int(announced[:20]) > LIMIT:
-        raise _too_large()
-    if announced == b"0" and b"transfer-encoding" not in headers:
-        return b""
-    try:
-        async with asyncio.timeout(SECONDS):
-            return await _collected(receive)
-    except TimeoutError:
-        raise WrongData("WRONG_PARAMETER", f"the body did not arrive within {SECONDS:g} seconds") from None
-
-
-async def _collected(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone
-        part = message.get("body", b"")
-        size += len(part)
-        if size > LIMIT:
-            raise _too_large()
-        parts.append(part)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def parse(raw: bytes) -> dict[str, Any]:

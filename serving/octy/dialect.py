@@ -10,11 +10,12 @@ import orjson
 from starlette.datastructures import QueryParams
 
 from contracts.settings import Settings
+from serving.arrival import Gone
 from serving.asgi import Receive, Scope, Send, respond
 from serving.metrics import Metrics
 from serving.octy.accounts import Accounts
 from serving.octy.auth import key_pair
-from serving.octy.bodies import Gone, read_body
+from serving.octy.bodies import read_body
 from serving.octy.call import Call
 from serving.octy.envelope import Answer
 from serving.octy.errors import as_octy_error

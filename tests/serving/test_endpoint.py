@@ -225,11 +225,12 @@ def test_faults_of_the_client_are_told_and_change_nothing(serve: Serve, workspac
 
 
 def test_large_bodies_are_refused_announced_or_not(serve: Serve) -> None:
-    large = b'{"events": "' + b"x" * 300_000 + b'"}'
+    large = b'{"events": "' + b"x" * 8_000_000 + b'"}'
     with serve() as client:
         error(client.post("/v1/events", content=large), 413, "body_too_large")
-        answer = client.post("/v1/events", content=iter([large[:150_000], large[150_000:]]))
+        answer = client.post("/v1/events", content=iter([large[:4_000_000], large[4_000_000:]]))
         error(answer, 413, "body_too_large")
+        assert "connection" not in answer.headers, "the rest of the body is read, and the connection kept"
         assert client.get("/health").status_code == 200
 
 

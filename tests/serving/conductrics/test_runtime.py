@@ -425,6 +425,7 @@ def test_failures_are_json_with_err(site: Site, agent: str) -> None:
     refused(site, 405, f"{agent}/decision", "POST")
     refused(site, 405, f"{agent}/expire", "DELETE")
     refused(site, 413, f"{agent}/goal", "POST", body=b"x" * (1 << 20 | 1))
+    refused(site, 413, f"{agent}/goal", "POST", body=b"x" * (1 << 25))  # sent whole before the answer is read
     refused(site, 400, f"{agent}/goal?_type=json", "POST", body=b"{")
     refused(site, 404, f"{agent}/report/learning", headers={"x-mpath-apikey": site.admin})
 
