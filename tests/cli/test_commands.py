@@ -18,7 +18,6 @@ DOCUMENTED = dict(
     )
 )
 
-pytestmark = pytest.mark.xdist_group("cli")
 
 
 def keys_of(command: str) -> set[str]:

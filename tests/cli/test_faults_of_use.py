@@ -12,8 +12,6 @@ import pytest
 from flows.desk import open_desk
 from tests.cli.conftest import REPOSITORY, Answer, Shop
 
-pytestmark = pytest.mark.xdist_group("cli")
-
 
 def refused(answer: Answer, code: int, *words: str) -> None:
     assert answer.code == code, answer

@@ -23,7 +23,7 @@ from store.journal.keys import create_agent_key
 from store.layout import Layout
 from tests.serving.crossing_minds.conftest import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("decision_nights")]
+pytestmark = [pytest.mark.slow]
 
 # Whoever is a vip wants b, all others c; from the third night on there is something better for everybody.
 WORLD = World(

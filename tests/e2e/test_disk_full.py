@@ -25,7 +25,7 @@ from store.journal import Journal
 from store.layout import Layout
 from tests.e2e.conftest import facts, night, pointer, statuses
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nights")]
+pytestmark = [pytest.mark.slow]
 ROOM = 3000
 """Bytes that a file may have once the disk is called full: no table, array, database or page of the shop is so
 small.

@@ -24,7 +24,7 @@ from store.warehouse import open_warehouse
 from tests.e2e.conftest import WRITES, facts, night, pointer, statuses
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nights")]
+pytestmark = [pytest.mark.slow]
 
 
 def written(home: Path) -> tuple[int, int]:

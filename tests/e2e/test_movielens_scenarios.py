@@ -34,7 +34,6 @@ AMOUNT = 20
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
-    pytest.mark.xdist_group("movielens"),
     pytest.mark.skipif(not (ROOT.parent / "shared").exists(), reason="no data beside the project"),
 ]
 

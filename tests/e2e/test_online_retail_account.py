@@ -47,7 +47,6 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.server,
-    pytest.mark.xdist_group("retail account"),
     pytest.mark.skipif(not (ROOT.parent / "shared").exists(), reason="no data beside the project"),
 ]
 

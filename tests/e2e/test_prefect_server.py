@@ -57,7 +57,6 @@ def wait_for(what: str, check: Any, seconds: float, log: Path) -> Any:
 
 @pytest.mark.server
 @pytest.mark.slow
-@pytest.mark.xdist_group("prefect")
 def test_the_nightly_deployment_runs_and_leaves_artifacts(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -19,7 +19,7 @@ from benchmarks.children import FAULT, Ended
 from store.layout import Layout
 from tests.e2e.conftest import facts, night, pointer
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nights")]
+pytestmark = [pytest.mark.slow]
 NOBODY = 65534
 NOT_ALLOWED = 77
 

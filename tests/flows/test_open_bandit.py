@@ -22,7 +22,6 @@ DATA = REPOSITORY.parent / "shared" / "data" / "open_bandit_women"
 pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(not (REPOSITORY.parent / "shared").exists(), reason="the data sets are not here"),
-    pytest.mark.xdist_group("open_bandit"),
 ]
 
 

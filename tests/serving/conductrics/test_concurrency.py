@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.decision_clients import hammer, wrongs
 
-pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.xdist_group("conductrics_concurrency")]
+pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 
 def test_sessions_limits_and_events_hold_while_a_worker_is_killed(tmp_path: Path) -> None:

@@ -17,8 +17,6 @@ from store.pack.policies import NAME
 from tests.serving.conductrics.place import Site, open_site
 from tests.serving.conductrics.wire import good, refused, send
 
-pytestmark = pytest.mark.xdist_group("conductrics_failures")
-
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:

@@ -11,8 +11,6 @@ import pytest
 from store import agent_documents
 from tests.serving.conductrics.place import OWNER, Site, open_site
 
-pytestmark = pytest.mark.xdist_group("conductrics_management")
-
 DOCUMENT: dict[str, Any] = {
     "name": "Agent 1", "created": 1344607999, "status": "enabled", "aa": False, "colour": {"of": ["anything"]},
     "goals": [{"code": "goal-1", "name": "Goal", "settings": {"min": 1, "max": 3, "default": 2, "limit": 2}}],

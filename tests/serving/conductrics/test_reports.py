@@ -15,8 +15,6 @@ from store.agent_documents import put_agent, reset_agent
 from store.warehouse import open_warehouse
 from tests.serving.conductrics.place import OWNER, Site, open_site
 
-pytestmark = pytest.mark.xdist_group("conductrics_reports")
-
 ROWS = [(5429, 5), (4990, 19), (5372, 8), (5264, 39), (4932, 14)]
 DAY = datetime(2026, 3, 10, 12)
 

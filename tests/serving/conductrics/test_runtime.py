@@ -12,8 +12,6 @@ from contracts.settings import Decisions, Serving, Settings
 from tests.serving.conductrics.place import Site, open_site
 from tests.serving.conductrics.wire import good, refused, send
 
-pytestmark = pytest.mark.xdist_group("conductrics_runtime")
-
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 

@@ -12,8 +12,6 @@ import pytest
 from contracts.settings import Decisions, Settings
 from tests.serving.conductrics.place import OWNER, Site, open_site
 
-pytestmark = pytest.mark.xdist_group("conductrics_targeting")
-
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
 )

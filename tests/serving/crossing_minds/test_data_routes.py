@@ -15,7 +15,6 @@ from serving.app import Endpoint
 from tests.serving.crossing_minds.conftest import Clock, House, build, serving
 
 # One story over one shop: a later test counts on what an earlier one wrote.
-pytestmark = pytest.mark.xdist_group("crossing minds data")
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ import pytest
 
 from tests.serving.octy.conftest import Shop, failure, good
 
-pytestmark = pytest.mark.xdist_group("octy_configurations")
-
 ACCOUNT = {
     "contact_name": "Ada", "contact_surname": "Lovelace", "contact_email_address": "ada@example.org",
     "webhook_url": "https://shop.example.org/hook", "authenticated_id_key": "shop_id",

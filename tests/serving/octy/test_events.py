@@ -12,8 +12,6 @@ import pytest
 from serving.octy.formats import rfc1123
 from tests.serving.octy.conftest import Shop, failure, good
 
-pytestmark = pytest.mark.xdist_group("octy_events")
-
 TYPES, EVENTS = "/v1/retention/events/types", "/v1/retention/events/create"
 CHARGED = {"payment_method": "visa", "item_id": "sku-1"}
 

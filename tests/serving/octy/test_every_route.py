@@ -17,8 +17,6 @@ from serving.octy.routes import ROUTES
 from tests.serving.octy.conftest import Shop, failure, good, pair_of, token
 from tests.serving.octy.test_recommendations import trained  # noqa: F401  (a fixture)
 
-pytestmark = pytest.mark.xdist_group("octy_every_route")
-
 Seen = dict[str, Any]
 Given = Any
 RETENTION, CONFIGURATIONS, ADMIN = "/v1/retention", "/v1/configurations", "/v1/admin/application"

@@ -9,8 +9,6 @@ import pytest
 
 from tests.serving.octy.conftest import Shop, failure, good
 
-pytestmark = pytest.mark.xdist_group("octy_items")
-
 BELOW = "/v1/retention/items"
 CREATE = f"{BELOW}/create"
 

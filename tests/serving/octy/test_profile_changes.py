@@ -25,8 +25,6 @@ from store.warehouse import open_warehouse
 from tests.serving.crossing_minds.conftest import Clock, serving
 from tests.serving.octy.conftest import Shop, failure, good, pair_of
 
-pytestmark = pytest.mark.xdist_group("octy_profile_changes")
-
 BELOW = "/v1/retention/profiles"
 AT = "TIMESTAMP '2024-07-01 02:00:00'"
 # Of the run's profiles, by profile_index: 3 and 14 are parents of two, 1 and 2 have RFM, 1 and 4 are in a past segment.

@@ -10,8 +10,6 @@ import pytest
 
 from tests.serving.octy.conftest import Shop, failure, good
 
-pytestmark = pytest.mark.xdist_group("octy_profiles")
-
 CREATE, GET = "/v1/retention/profiles/create", "/v1/retention/profiles"
 
 

@@ -24,8 +24,6 @@ from store.pack.read import ServingPack
 from tests.serving.crossing_minds.conftest import Clock, serving
 from tests.serving.octy.conftest import Shop, failure, good, pair_of
 
-pytestmark = pytest.mark.xdist_group("octy_recommendations")
-
 URL = "/v1/retention/recommendations"
 REPORT = {
     "training_job_id": "", "report_as_of": "2024-06-01T00:00:00", "current_churn_percentage": 12.3,

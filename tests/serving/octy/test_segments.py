@@ -12,8 +12,6 @@ import pytest
 from store.journal import documents, live_tags, outbox
 from tests.serving.octy.conftest import Shop, failure, good
 
-pytestmark = pytest.mark.xdist_group("octy_segments")
-
 URL = "/v1/retention/segments"
 
 

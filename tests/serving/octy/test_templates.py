@@ -16,8 +16,6 @@ from store.journal import documents
 from tests.serving.octy.conftest import Shop, failure, good
 from tests.serving.octy.test_recommendations import configure, pack_of, trained
 
-pytestmark = pytest.mark.xdist_group("octy_templates")
-
 __all__ = ["trained"]
 
 BELOW = "/v1/retention/messaging"

@@ -17,8 +17,6 @@ from store.journal import Journal
 from store.layout import Layout
 from tests.serving.octy.conftest import Shop, failure, good, pair_of, token
 
-pytestmark = pytest.mark.xdist_group("octy_transport")
-
 AUTHENTICATE = "/octy/v1/account/authenticate"
 ACCOUNT = {
     "contact_name": "Ada", "contact_surname": "Lovelace", "contact_email_address": "ada@example.org",
