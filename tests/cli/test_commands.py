@@ -19,7 +19,6 @@ DOCUMENTED = dict(
 )
 
 
-
 def keys_of(command: str) -> set[str]:
     """Documented keys; what stands in parentheses belongs to the parts."""
     return set(re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", DOCUMENTED[command])))
