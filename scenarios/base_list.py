@@ -20,6 +20,7 @@ Scores = NDArray[np.floating[Any]]
 
 SESSION_ITEMS = 20
 SESSION_DECAY = 0.9
+POWERS = SESSION_DECAY ** np.arange(SESSION_ITEMS)
 
 
 def ordered(items: Items, scores: Scores, rank: NDArray[np.int32]) -> tuple[Items, Scores]:
@@ -30,7 +31,8 @@ def ordered(items: Items, scores: Scores, rank: NDArray[np.int32]) -> tuple[Item
 
 def session_weights(types: Sequence[float]) -> Scores:
     """Weights a_k = u_k * 0.9^k of seeds given newest first with their type weights u_k."""
-    return np.asarray(types, np.float64) * SESSION_DECAY ** np.arange(len(types))
+    powers = POWERS if len(types) <= len(POWERS) else SESSION_DECAY ** np.arange(len(types))
+    return np.asarray(types, np.float64) * powers[: len(types)]
 
 
 def newest_distinct(rows: Sequence[int], weights: Sequence[float]) -> tuple[list[int], list[float]]:

@@ -269,11 +269,13 @@ class Effective:
         pairs = [(one.item_id, one.event_type) for one in self.run.interactions(row)] if row >= 0 else []
         pairs += [(one.item_id, one.event_type) for one in self.changes.interactions.get(key, ())]
         pairs += [(item_id, RATING) for item_id in self._ratings(key)]
-        return self.history_of(pairs)
+        return self.history_of((self.run.item_row(item_id), kind) for item_id, kind in set(pairs))
 
-    def history_of(self, pairs: Iterable[tuple[str, str]]) -> History:
-        """A history of one subject from (item id, type); items that the run does not know are left out."""
-        rows = {(self.run.item_row(item_id), kind) for item_id, kind in set(pairs)}
+    @staticmethod
+    def history_of(pairs: Iterable[tuple[int, str]]) -> History:
+        """A history of one subject from (the run's row of an item, type); -1, what the run does not know, is left out.
+        """
+        rows = set(pairs)
         names = tuple(sorted({kind for _, kind in rows}))
         code = {kind: at for at, kind in enumerate(names)}
         found = sorted((row, code[kind]) for row, kind in rows if row >= 0)

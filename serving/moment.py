@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from scenarios.catalogue import Catalogue
 from scenarios.graph import Graph
@@ -45,8 +44,7 @@ class Person(Protocol):
         """Values of a property; None where nothing can be known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Met:
+class Met(NamedTuple):
     """One interaction or rating that a request brings along. ``at``: Unix seconds; ``rating`` for a rating."""
 
     item_id: str

@@ -16,6 +16,8 @@ from serving.live import View
 from serving.moment import Met, Person
 from store.pack.read import ServingPack
 
+Given = tuple[float, str, str, float | None]
+"""When, the item's id, the type, and the rating of a rating."""
 MICROS = 1_000_000
 HIGHEST_RATING = 10.0
 INFERRED = 1.0
@@ -89,9 +91,12 @@ class Profile:
 
     @cached_property
     def seeds(self) -> Sequence[tuple[int, float]]:
-        met = [(one.at, one.item_id, one.event_type, None) for one in self._effective.interactions(self._user_id)]
-        rated = [(one.at, one.item_id, RATING, one.rating) for one in self._effective.ratings(self._user_id)]
-        return _seeds(self._effective, sorted([*met, *rated], key=lambda one: one[0]), self._weights)
+        effective = self._effective
+        met = [(one.at, one.item_id, one.event_type, None) for one in effective.interactions(self._user_id)]
+        rated = [(one.at, one.item_id, RATING, one.rating) for one in effective.ratings(self._user_id)]
+        given = sorted([*met, *rated], key=_when)
+        rows = [effective.run.item_row(item_id) for _, item_id, _, _ in given]
+        return _seeds(zip(rows, given, strict=True), self._weights)
 
     @property
     def n_ratings(self) -> int:
@@ -128,11 +133,19 @@ class Session:
 
     @cached_property
     def history(self) -> History:
-        return self._effective.history_of((item_id, kind) for _, item_id, kind, _ in self._met)
+        kinds = (kind for _, _, kind, _ in self._met)
+        return self._effective.history_of(zip(self._rows, kinds, strict=True))
 
     @cached_property
     def seeds(self) -> Sequence[tuple[int, float]]:
-        return _seeds(self._effective, sorted(self._met, key=lambda one: one[0]), self._weights)
+        given = zip(self._rows, self._met, strict=True)
+        return _seeds(sorted(given, key=lambda one: one[1][0]), self._weights)
+
+    @cached_property
+    def _rows(self) -> list[int]:
+        """The run's row of each item met, -1 of what the run does not know."""
+        find = self._effective.run.item_row
+        return [find(item_id) for _, item_id, _, _ in self._met]
 
     @property
     def n_ratings(self) -> int:
@@ -146,13 +159,17 @@ class Session:
         return None
 
 
-def _seeds(
-    effective: Effective, met: Iterable[tuple[float, str, str, float | None]], weights: Mapping[str, float]
-) -> list[tuple[int, float]]:
-    """Items that the run knows, the newest first; of equal times the later given is the newer."""
-    found = []
-    for _, item_id, kind, rating in met:
-        row = effective.run.item_row(item_id)
-        if row >= 0:
-            found.append((row, weights.get(kind, INFERRED) if rating is None else rating / HIGHEST_RATING))
+def _seeds(met: Iterable[tuple[int, Given]], weights: Mapping[str, float]) -> list[tuple[int, float]]:
+    """Items that the run knows with their weights, the newest first, from rows and what was given of each in the order
+    of time; of equal times the later given is the newer.
+    """
+    found = [
+        (row, weights.get(kind, INFERRED) if rating is None else rating / HIGHEST_RATING)
+        for row, (_, _, kind, rating) in met
+        if row >= 0
+    ]
     return found[::-1]
+
+
+def _when(given: Given) -> float:
+    return given[0]
