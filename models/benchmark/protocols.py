@@ -10,14 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import metrics
+from models.benchmark import cold
 from models.benchmark import references as peer
-from models.benchmark.references import Reference
+from models.benchmark.references import Reference, Score, Tuned
 from models.evaluate import judge
 from models.interactions import Interactions
 from models.items import Items
@@ -78,6 +80,7 @@ def time_figures(data: TimeData, threads: int, tell: Tell, only: Sequence[str] =
     """Both modes of the time protocol; ``only``: names of the models of ours, all by default."""
     found: list[Figures] = []
     parts: dict[str, Recommender] = {}
+    young, popularity = cold.cold_items(data.ours.train), data.ours.train.item_profiles()
     for one in _time_contestants(data, threads, only):
         for mode in one.modes:
             if not one.taught and mode != one.modes[0] and found and found[-1].model == one.label:
@@ -94,6 +97,8 @@ def time_figures(data: TimeData, threads: int, tell: Tell, only: Sequence[str] =
             judgement = judge(one.model, one.split, mode, threads=threads)
             seconds = time.perf_counter() - started
             figures = {metric.name: (metric.value, metric.standard_error) for metric in judgement.metrics}
+            figures |= cold.item_figures(judgement, young, popularity)
+            figures |= cold.profile_figures(one.model, one.split, threads)
             subjects = len(judgement.subjects)
             found.append(Figures("time", mode, one.label, not one.of_ours, figures, subjects, fitted, seconds,
                                  dict(one.model.notes_), judgement.headline))
@@ -116,26 +121,32 @@ def _seconds(work: Callable[[], Any]) -> float:
 def _time_contestants(data: TimeData, threads: int, only: Sequence[str]) -> Iterator[Contestant]:
     recent = data.ours.train.popularity.astype(np.float64)
     recent_share = (recent / max(recent.mean(), 1e-9)).astype(np.float32)
-    both, back = ("new", "repeat"), ("repeat",)
-    reference = (
-        ("popularity, all time", peer.popularity, data.all_time, both),
-        ("popularity, recent", lambda _: peer.popularity(_row(recent_share)), data.all_time, both),
-        ("item-kNN (implicit cosine, 50)", peer.implicit_neighbours("CosineRecommender", threads), data.all_time, both),
-        ("item-kNN (implicit BM25, 50)", peer.implicit_neighbours("BM25Recommender", threads), data.all_time, both),
-        ("RP3beta", peer.rp3beta(), data.all_time, both),
-        ("EASE, binary", lambda matrix: peer.plain_ease()(peer.binary(matrix)), data.all_time, both),
-        ("EASE, 180 days", peer.plain_ease(), data.decayed, both),
-        ("implicit ALS 64, binary", peer.implicit_als(threads), data.all_time, both),
-        ("implicit ALS 64, 180 days", peer.implicit_als(threads), data.decayed, both),
-        ("recent popularity x EASE", peer.popular_ease(recent_share), data.all_time, both),
-        ("own counts", peer.own, _counted(data.all_time), back),
-        ("own, recency-weighted", peer.own, data.decayed, back),
-        ("own, recency-weighted + EASE", peer.own_and_ease(), data.decayed, back),
+    both: tuple[Mode, ...] = ("new", "repeat")
+    back: tuple[Mode, ...] = ("repeat",)
+    plain = {mode: Lesson(data.earlier, mode) for mode in both}
+    summed = replace(data.earlier, train=_summed(data.earlier.train))
+    decayed = {mode: Lesson(summed, mode) for mode in both}
+
+    def of_recent(_: Any) -> Score:
+        return peer.popularity(_row(recent_share))
+
+    reference: tuple[tuple[Reference, Split, tuple[Mode, ...], dict[Mode, Lesson]], ...] = (
+        (Reference("popularity, all time", peer.popularity), data.all_time, both, {}),
+        (Reference("popularity, recent", of_recent), data.all_time, both, {}),
+        *((one, data.all_time, both, plain) for one in tuned_neighbours(threads)),
+        (Tuned("EASE, binary", peer.binary_ease, RIDGES), data.all_time, both, plain),
+        (Tuned("EASE, 180 days", peer.plain_ease, RIDGES), data.decayed, both, decayed),
+        (Reference("implicit ALS 64, binary", peer.implicit_als(threads)), data.all_time, both, {}),
+        (Reference("implicit ALS 64, 180 days", peer.implicit_als(threads)), data.decayed, both, {}),
+        (Reference("recent popularity x EASE", peer.popular_ease(recent_share)), data.all_time, both, {}),
+        (Reference("own counts", peer.own), _counted(data.all_time), back, {}),
+        (Reference("own, recency-weighted", peer.own), data.decayed, back, {}),
+        (Tuned("own, recency-weighted + EASE", peer.own_and_ease, SHARES), data.decayed, back, decayed),
     )
-    for label, learn, split, modes in reference:
-        yield Contestant(label, Reference(label, learn), split, False, modes)  # type: ignore[arg-type]
+    for model, split, modes, taught in reference:
+        yield Contestant(model.name, model, split, False, modes, taught)
     known: dict[str, Recommender] = {}
-    lessons: dict[Mode, Lesson] = {mode: Lesson(data.earlier, mode, known) for mode in ("new", "repeat")}
+    lessons: dict[Mode, Lesson] = {mode: Lesson(data.earlier, mode, known) for mode in both}
     for name, kind in RECOMMENDERS.items():
         if only and name not in only:
             continue
@@ -145,6 +156,24 @@ def _time_contestants(data: TimeData, threads: int, only: Sequence[str]) -> Iter
 
 
 LEARNING = ("blend", "ranker")
+RIDGES = {"regularization": (500.0, 100.0, 200.0, 1000.0, 2000.0)}
+SHARES = {"share": (1.0, 0.3, 0.6, 2.0, 4.0)}
+
+
+def tuned_neighbours(threads: int) -> tuple[Reference, ...]:
+    """Peers that add up item neighbours, whose parameters are settled on a lesson."""
+    nearest = (50, 20, 100, 200)
+    found = [
+        Tuned(f"item-kNN (implicit {name})", partial(peer.implicit_neighbours, f"{name}Recommender", threads),
+              {"k": nearest})
+        for name in ("Cosine", "BM25")
+    ]
+    return *found, Tuned("RP3beta", peer.rp3beta, {"beta": (0.6, 0.2, 0.4, 0.8, 0.0), "k": (100, 50, 200, 500)})
+
+
+def _summed(train: Interactions) -> Interactions:
+    """The same with summed weights for strengths."""
+    return replace(train, strength=train.weight)
 
 
 def _row(values: Any) -> Any:
@@ -224,18 +253,14 @@ def _fit_and_rank(
     protocol: Protocol, train: Interactions, test: Split, items: Items | None, lesson: Lesson | None, threads: int,
     tell: Tell, only: Sequence[str],
 ) -> list[Figures]:
-    reference: tuple[tuple[str, peer.Learn], ...] = (
-        ("popularity", peer.popularity),
-        ("item-kNN (implicit cosine, 50)", peer.implicit_neighbours("CosineRecommender", threads)),
-        ("RP3beta", peer.rp3beta()),
-        ("EASE, binary", peer.plain_ease()),
-        ("implicit ALS 64", peer.implicit_als(threads)),
-        ("implicit ALS 256", peer.implicit_als(threads, 256)),
+    reference: tuple[Reference, ...] = (
+        Reference("popularity", peer.popularity),
+        *tuned_neighbours(threads),
+        *(() if train.n_items > DENSE_MOST else (Tuned("EASE, binary", peer.binary_ease, RIDGES),)),
+        Reference("implicit ALS 64", peer.implicit_als(threads)),
+        Reference("implicit ALS 256", peer.implicit_als(threads, 256)),
     )
-    large = train.n_items > DENSE_MOST
-    models: list[tuple[str, Recommender, bool]] = [
-        (name, Reference(name, learn), True) for name, learn in reference if not (large and name.startswith("EASE"))
-    ]
+    models: list[tuple[str, Recommender, bool]] = [(one.name, one, True) for one in reference]
     models += [(name, kind(), False) for name, kind in RECOMMENDERS.items() if not only or name in only]
     parts: dict[str, Recommender] = {}
     found = []
@@ -244,7 +269,9 @@ def _fit_and_rank(
             continue
         tell(f"{label}: fit")
         taught = None
-        if lesson is not None and label in LEARNING:
+        if lesson is not None and is_reference:
+            taught = Lesson(lesson.split, lesson.mode)
+        elif lesson is not None and label in LEARNING:
             past = {name: parts[name] for name in ("ease",) if name in parts} if protocol == "strong" else {}
             taught = Lesson(lesson.split, lesson.mode, past)
         known = {} if is_reference else parts

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import csr_matrix, diags, vstack
 
+from models.evaluate import HEADLINE, judge
 from models.interactions import Interactions
 from models.items import Items
+from models.lesson import Lesson
 from models.ranking import Floats
 from models.recommenders.recommender import Recommender
 from models.threads import one_blas_thread
 
 Score = Callable[[csr_matrix], Any]
 Learn = Callable[[csr_matrix], Score]
+
+TUNED_ON = 2000
+"""Profiles of a lesson that settle the parameters of a peer."""
 
 
 class Reference(Recommender):
@@ -34,6 +39,47 @@ class Reference(Recommender):
 
     def similar(self, start: int, stop: int) -> Floats:
         return np.zeros((stop - start, self.n_items_), np.float32)
+
+
+class Tuned(Reference):
+    """A peer that gets the chance ours have: its parameters are those that ranked best what followed in the lesson.
+
+    ``build`` makes a ``Learn`` of keyword arguments. ``axes``: values of each of them, the library's or paper's own
+    first; they are tried one axis after the other, the others staying at the best so far. Without a lesson the first.
+    """
+
+    def __init__(self, name: str, build: Callable[..., Learn], axes: Mapping[str, Sequence[float]]) -> None:
+        super().__init__(name, build(**{axis: values[0] for axis, values in axes.items()}))
+        self.build = build
+        self.axes = axes
+
+    def _fit_parts(
+        self,
+        interactions: Interactions,
+        items: Items | None,
+        threads: int,
+        lesson: Lesson | None,
+        parts: Mapping[str, Recommender],
+    ) -> None:
+        chosen = {axis: values[0] for axis, values in self.axes.items()}
+        if lesson is not None:
+            chosen = self._chosen(lesson, threads)
+        self.learn = self.build(**chosen)
+        self.notes_ |= chosen
+        super()._fit_parts(interactions, items, threads, lesson, parts)
+
+    def _chosen(self, lesson: Lesson, threads: int) -> dict[str, float]:
+        split = lesson.most(TUNED_ON)
+        best, quality = {axis: values[0] for axis, values in self.axes.items()}, -1.0
+        for axis, values in self.axes.items():
+            # What is the best so far has been judged already, but for the very first.
+            for value in values if quality < 0 else values[1:]:
+                trial = best | {axis: value}
+                model = Reference(self.name, self.build(**trial)).fit(split.train, threads=threads)
+                found = judge(model, split, lesson.mode, threads=threads)[HEADLINE].value
+                if found > quality:
+                    best, quality = trial, found
+        return best
 
 
 def binary(matrix: csr_matrix) -> csr_matrix:
@@ -73,6 +119,16 @@ def _ease_weights(matrix: csr_matrix, regularization: float) -> Floats:
     return weights
 
 
+def binary_ease(regularization: float = 500.0) -> Learn:
+    """The same over entries of 1."""
+
+    def learn(matrix: csr_matrix) -> Score:
+        score = plain_ease(regularization)(binary(matrix))
+        return lambda history: score(binary(history))
+
+    return learn
+
+
 def popular_ease(recent: Floats, regularization: float = 500.0) -> Learn:
     """Binary EASE times recent popularity."""
 
@@ -83,11 +139,11 @@ def popular_ease(recent: Floats, regularization: float = 500.0) -> Learn:
     return learn
 
 
-def own_and_ease(regularization: float = 500.0) -> Learn:
-    """The profile's own weights plus EASE over the same weights."""
+def own_and_ease(regularization: float = 500.0, share: float = 1.0) -> Learn:
+    """The profile's own weights plus a ``share`` of what binary EASE says."""
 
     def learn(matrix: csr_matrix) -> Score:
-        weights = _ease_weights(binary(matrix), regularization)
+        weights = _ease_weights(binary(matrix), regularization) * np.float32(share)
         return lambda history: history.toarray() + binary(history) @ weights
 
     return learn
@@ -107,25 +163,25 @@ def implicit_als(threads: int, factors: int = 64) -> Learn:
     return learn
 
 
-def implicit_neighbours(kind: str, threads: int) -> Learn:
-    """Item-kNN of ``implicit`` with 50 neighbours: ``CosineRecommender`` or ``BM25Recommender``."""
+def implicit_neighbours(kind: str, threads: int, k: int = 50) -> Learn:
+    """Item-kNN of ``implicit`` with ``k`` neighbours: ``CosineRecommender`` or ``BM25Recommender``."""
 
     def learn(matrix: csr_matrix) -> Score:
         from implicit import nearest_neighbours
 
-        model = getattr(nearest_neighbours, kind)(K=50, num_threads=threads)
+        model = getattr(nearest_neighbours, kind)(K=k, num_threads=threads)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of the format of its own matrix
             model.fit(matrix, show_progress=False)
-            similarity = model.similarity.astype(np.float32).tolil()
-            similarity.setdiag(0)
-        similarity = similarity.tocsr()
+            found = model.similarity.astype(np.float32).tocoo()
+        other = found.row != found.col
+        similarity = csr_matrix((found.data[other], (found.row[other], found.col[other])), shape=found.shape)
         return lambda history: (binary(history) @ similarity).toarray()
 
     return learn
 
 
-def rp3beta(alpha: float = 1.0, beta: float = 0.6, k: int = 100) -> Learn:
+def rp3beta(beta: float = 0.6, k: float = 100, alpha: float = 1.0) -> Learn:
     """Random walks of three steps, items' popularity discounted (Paudel et al., "Updatable, accurate, diverse, and
     scalable recommendations for interactive applications", 2017), with the ``k`` nearest of each item.
     """
@@ -134,15 +190,23 @@ def rp3beta(alpha: float = 1.0, beta: float = 0.6, k: int = 100) -> Learn:
         ones = binary(matrix)
         of_profile = np.asarray(ones.sum(axis=1)).ravel()
         of_item = np.asarray(ones.sum(axis=0)).ravel()
-        to_item = diags(1 / np.maximum(of_profile, 1)) @ ones
-        to_profile = diags(1 / np.maximum(of_item, 1)) @ ones.T
-        walk = (to_profile.power(alpha) @ to_item.power(alpha)).tocsr()
-        walk = (walk @ diags(1 / np.maximum(of_item, 1) ** beta)).tocsr()
-        walk.setdiag(0)
-        nearest = _strongest(walk, k)
-        return lambda history: (binary(history) @ nearest).toarray()
+        to_item = (diags(1 / np.maximum(of_profile, 1)) @ ones).power(alpha).tocsr()
+        to_profile = (diags(1 / np.maximum(of_item, 1)) @ ones.T).power(alpha).tocsr()
+        discount = diags(1 / np.maximum(of_item, 1) ** beta)
+        nearest = []
+        for start in range(0, ones.shape[1], WALKED):
+            walk = (to_profile[start : start + WALKED] @ to_item @ discount).tocoo()
+            other = walk.col != walk.row + start
+            rest = csr_matrix((walk.data[other], (walk.row[other], walk.col[other])), shape=walk.shape)
+            nearest.append(_strongest(rest, int(k)))
+        kept = vstack(nearest, format="csr") if nearest else csr_matrix(ones.shape[::-1], dtype=np.float32)
+        return lambda history: (binary(history) @ kept).toarray()
 
     return learn
+
+
+WALKED = 2048
+"""Items whose walks are held at once."""
 
 
 def _strongest(matrix: csr_matrix, k: int) -> csr_matrix:

@@ -8,8 +8,9 @@ from scipy.sparse import csr_matrix
 
 from models.benchmark import references, summary
 from models.benchmark.protocols import Figures, strong_figures, strong_split
-from models.benchmark.references import Reference
+from models.benchmark.references import Reference, Tuned
 from models.interactions import Interactions
+from models.lesson import Lesson
 
 
 def pairs(profiles: int = 120, items: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -60,6 +61,23 @@ def test_random_walks_follow_their_formula() -> None:
     interactions = Interactions.from_columns(20, 12, row, column, np.ones(len(row)))
     model = Reference("walk", references.rp3beta(k=12)).fit(interactions)
     np.testing.assert_allclose(model.scores(matrix), dense @ walk, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_peer_gets_the_parameter_that_was_best_in_the_lesson() -> None:
+    data = strong_split(120, 60, *pairs())
+    good, bad = references.plain_ease(), references.popularity
+
+    def build(which: float, other: float) -> references.Learn:
+        return good if which == 2 and other == 5 else bad
+
+    lesson = Lesson(data.valid, "new")
+    tuned = Tuned("peer", build, {"other": (5.0, 6.0), "which": (1.0, 2.0, 3.0)})
+    history = data.test.train.matrix()[data.test.subjects]
+    assert (tuned.fit(data.train).scores(history) == Reference("peer", bad).fit(data.train).scores(history)).all()
+    tuned.fit(data.train, lesson=lesson)
+    assert tuned.notes_ == {"other": 5.0, "which": 2.0}
+    assert (tuned.scores(history) == Reference("peer", good).fit(data.train).scores(history)).all()
 
 
 def figures(model: str, reference: bool, values: list[float]) -> Figures:
