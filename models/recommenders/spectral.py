@@ -1,22 +1,26 @@
 """Graph filters for catalogues beyond a dense inverse: a linear filter over near items plus an ideal low-pass filter.
 
 Y. Shen et al., "How powerful is graph convolution for recommendation?" (GF-CF), CIKM 2021. With R the interactions and
-D the degrees, N = Du^-1/2 R Di^-1/2: scores are r N'N + share * r Di^-1/2 V V' Di^1/2, V the leading right singular
-vectors of N. Of each row of N'N only the strongest entries are kept, so memory does not grow with the profiles.
+D the degrees, N = Du^-1/2 R Di^-1/2: scores are r N'N Di^lift + share * r Di^-1/2 V V' Di^1/2, V the leading right
+singular vectors of N. The lift is the exponent of the items' degrees that H. Fu et al., "Revisiting neighborhood-based
+link prediction for collaborative filtering" (LinkProp), WWW 2022, tune; GF-CF has none. Of each row of N'N Di^lift only
+the strongest entries are kept, so memory does not grow with the profiles.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 
+from models import metrics
 from models.interactions import Interactions
 from models.items import Items
 from models.ranking import Floats, Ints, top_k
-from models.recommenders.recommender import tile_rows
+from models.recommenders.recommender import leave_out, tile_rows
 from models.recommenders.similarity import ItemSimilarity
 from models.threads import over_shards
 
@@ -24,37 +28,88 @@ OVERSAMPLED = 16
 PASSES = 5
 MOST_PROFILES = 200_000
 """Profiles that the singular vectors are found from; of more, evenly spaced ones."""
+LIFTS = (0.0, 0.1, 0.2, 0.3)
+SHARES = (0.3, 0.2, 0.1, 0.0)
+HIDDEN = 0.1
+"""Share of the interactions that are hidden to choose the lift and the share."""
+SUBJECTS = 2000
+DEPTH = 20
 
 
 class Spectral(ItemSimilarity):
-    """``rank``: singular vectors; ``share``: weight of their low-pass filter; ``keep``: entries of N'N kept an item.
+    """``rank``: singular vectors; ``share``: weight of their low-pass filter; ``lift``: exponent of popularity;
+    ``keep``: entries kept of each item's row of the linear filter.
+
+    Where they are None, share and lift are those that found best what was hidden of the interactions: a tenth of them,
+    without which the filters are made once more. ``notes_`` say which they are. With nothing to judge on they are the
+    first of ``SHARES`` and ``LIFTS``, which is GF-CF.
 
     Memory while fitting: 12 bytes x items x (rank + 16), after it 4 bytes x items x rank + 8 bytes x items x keep.
     The start of the subspace iteration (Halko, Martinsson, Tropp 2011) is fixed by ``seed``.
     """
 
     name = "spectral"
-    parameters: ClassVar[tuple[str, ...]] = ("rank", "share", "keep", "seed")
-    learned: ClassVar[tuple[str, ...]] = (*ItemSimilarity.learned, "vectors", "root_degree")
+    parameters: ClassVar[tuple[str, ...]] = ("rank", "share", "lift", "keep", "seed")
+    learned: ClassVar[tuple[str, ...]] = (*ItemSimilarity.learned, "vectors", "root_degree", "chosen")
 
     vectors_: Floats
     root_degree_: Floats
+    chosen_: NDArray[np.float64]
 
-    def __init__(self, rank: int = 256, share: float = 0.3, keep: int = 400, seed: int = 0) -> None:
+    def __init__(
+        self, rank: int = 512, share: float | None = None, lift: float | None = None, keep: int = 400, seed: int = 0
+    ) -> None:
         self.rank = rank
         self.share = share
+        self.lift = lift
         self.keep = keep
         self.seed = seed
 
     def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
         matrix = interactions.matrix()
-        of_profile = np.sqrt(np.asarray(matrix.sum(axis=1), np.float64).ravel())
-        of_item = np.sqrt(np.asarray(matrix.sum(axis=0), np.float64).ravel())
-        normal = (diags(_inverse(of_profile)) @ matrix @ diags(_inverse(of_item))).tocsr().astype(np.float32)
-        normal.eliminate_zeros()
-        self.root_degree_ = of_item.astype(np.float32)
+        lift, share = self._choose(matrix, threads)
+        self.chosen_ = np.array([lift, share])
+        self.notes_ |= {"lift": lift, "share": share}
+        normal, self.root_degree_ = _normal(matrix)
         self.vectors_ = self._leading(normal)
         self._keep_filter(normal, threads)
+
+    def _choose(self, matrix: csr_matrix, threads: int) -> tuple[float, float]:
+        """Lift and share that found best what was hidden of the interactions."""
+        lifts = LIFTS if self.lift is None else (self.lift,)
+        shares = SHARES if self.share is None else (self.share,)
+        hidden = np.random.default_rng(self.seed).random(matrix.nnz) < HIDDEN
+        past, wanted = _entries(matrix, ~hidden), _entries(matrix, hidden)
+        subjects = np.flatnonzero((np.diff(past.indptr) > 0) & (np.diff(wanted.indptr) > 0))
+        if len(subjects) > SUBJECTS:
+            subjects = subjects[np.linspace(0, len(subjects) - 1, SUBJECTS).astype(np.int64)]
+        grid = list(product(lifts, shares))
+        if len(grid) == 1 or not len(subjects):
+            return grid[0]
+        normal, root = _normal(past)
+        vectors, back = self._leading(normal), normal.T.tocsr()
+        found = np.empty((len(subjects), len(grid)))
+
+        def work(start: int, stop: int) -> None:
+            rows = subjects[start:stop]
+            history, relevant = past[rows], wanted[rows]
+            near: Floats = ((history @ back) @ normal).toarray()
+            low = _low_pass(history, vectors, root)
+            for number, (lift, share) in enumerate(grid):
+                block = near * _lifted(root, lift) + np.float32(share) * low
+                leave_out(block, history, None)
+                items, _ = top_k(block, DEPTH, self.order_, self.rank_)
+                hit = metrics.hits(items, relevant)
+                found[start:stop, number] = metrics.ndcg(hit, np.diff(relevant.indptr), DEPTH)
+
+        over_shards(work, len(subjects), tile_rows(self.n_items_), threads)
+        quality = found.mean(axis=0)
+        best = int(quality.argmax())
+        self.notes_["filters"] = (
+            f"ndcg@{DEPTH} of what was hidden of {len(subjects)} profiles {quality[best]:.4f}, "
+            f"with lift {grid[0][0]:g} and share {grid[0][1]:g} {quality[0]:.4f}"
+        )
+        return grid[best]
 
     def _leading(self, normal: csr_matrix) -> Floats:
         """Leading right singular vectors of ``normal``, float32 (n_items, rank), fewer where there are no more."""
@@ -74,15 +129,16 @@ class Spectral(ItemSimilarity):
         return np.ascontiguousarray(block @ leading.astype(np.float32))
 
     def _keep_filter(self, normal: csr_matrix, threads: int) -> None:
-        """The ``keep`` strongest entries of each row of N'N, the item itself included."""
+        """The ``keep`` strongest entries of each row of the linear filter, the item itself included."""
         n = self.n_items_
+        lifted = _lifted(self.root_degree_, float(self.chosen_[0]))
         back = normal.T.tocsr()
         width = min(self.keep, n)
         items: Ints = np.full((n, width), -1, np.int32)
         values: Floats = np.zeros((n, width), np.float32)
 
         def work(start: int, stop: int) -> None:
-            block: Floats = (back[start:stop] @ normal).toarray()
+            block: Floats = (back[start:stop] @ normal).toarray() * lifted
             np.copyto(block, -np.inf, where=block <= 0)
             items[start:stop], values[start:stop] = top_k(block, width, self.order_, self.rank_)
 
@@ -98,13 +154,8 @@ class Spectral(ItemSimilarity):
     def scores(self, history: csr_matrix) -> Floats:
         block = super().scores(history)
         if self.vectors_.shape[1]:
-            block += self._low_pass(history)
+            block += np.float32(self.chosen_[1]) * _low_pass(history, self.vectors_, self.root_degree_)
         return np.maximum(block, 0, out=block)
-
-    def _low_pass(self, history: csr_matrix) -> Floats:
-        spread = history @ (self.vectors_ * _inverse(self.root_degree_)[:, None].astype(np.float32))
-        found: Floats = (spread @ self.vectors_.T) * (np.float32(self.share) * self.root_degree_)
-        return found
 
     def similar(self, start: int, stop: int) -> Floats:
         some = np.arange(start, stop)
@@ -116,6 +167,34 @@ class Spectral(ItemSimilarity):
         model = super().from_arrays(params, arrays)
         model.vectors_ = np.asarray(arrays["vectors"])
         return model
+
+
+def _entries(matrix: csr_matrix, some: NDArray[np.bool_]) -> csr_matrix:
+    """Only these of the stored entries."""
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[some]
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=matrix.shape[0]))])
+    return csr_matrix((matrix.data[some], matrix.indices[some], ends), shape=matrix.shape)
+
+
+def _normal(matrix: csr_matrix) -> tuple[csr_matrix, Floats]:
+    """N of these interactions, float32, and the square roots of the items' degrees."""
+    of_profile = np.sqrt(np.asarray(matrix.sum(axis=1), np.float64).ravel())
+    of_item = np.sqrt(np.asarray(matrix.sum(axis=0), np.float64).ravel())
+    normal = (diags(_inverse(of_profile)) @ matrix @ diags(_inverse(of_item))).tocsr().astype(np.float32)
+    normal.eliminate_zeros()
+    return normal, of_item.astype(np.float32)
+
+
+def _lifted(root_degree: Floats, lift: float) -> Floats:
+    """The items' degrees to the power of ``lift``."""
+    return np.power(root_degree, np.float32(2 * lift))
+
+
+def _low_pass(history: csr_matrix, vectors: Floats, root_degree: Floats) -> Floats:
+    """What the ideal low-pass filter makes of history rows, float32 (b, n_items)."""
+    spread = history @ (vectors * _inverse(root_degree)[:, None].astype(np.float32))
+    found: Floats = (spread @ vectors.T) * root_degree
+    return found
 
 
 def _inverse(values: NDArray[Any]) -> NDArray[Any]:
