@@ -24,6 +24,7 @@ from models.evaluate import judge
 from models.interactions import Interactions
 from models.items import Items
 from models.lesson import Lesson
+from models.recommenders.linear import LINEAR, affordable
 from models.recommenders.recommender import Recommender
 from models.registry import RECOMMENDERS
 from models.split import Mode, Split, time_split, without
@@ -90,7 +91,7 @@ def time_figures(data: TimeData, threads: int, tell: Tell, only: Sequence[str] =
                 lesson = one.taught.get(mode)
                 known = {} if one.label in parts else {name: model for name, model in parts.items() if one.of_ours}
                 fitted = _seconds(_fitting(one.model, one.split.train, data.items, threads, lesson, known))
-                if one.of_ours and one.label in {"ease", "content"}:
+                if one.of_ours and one.label in SHARED:
                     parts[one.label] = one.model
             tell(f"{one.label}: {mode}")
             started = time.perf_counter()
@@ -151,11 +152,13 @@ def _time_contestants(data: TimeData, threads: int, only: Sequence[str]) -> Iter
         if only and name not in only:
             continue
         if name in LEARNING and not known:
-            known["ease"] = RECOMMENDERS["ease"]().fit(data.earlier.train, data.items, threads=threads)
+            known |= _linear_of(data.earlier.train, threads)
         yield Contestant(name, kind(), data.ours, True, taught=lessons if name in LEARNING else {})
 
 
 LEARNING = ("blend", "ranker")
+SHARED = (*LINEAR, "content")
+"""Models that others are made of."""
 RIDGES = {"regularization": (500.0, 100.0, 200.0, 1000.0, 2000.0)}
 SHARES = {"share": (1.0, 0.3, 0.6, 2.0, 4.0)}
 
@@ -263,6 +266,7 @@ def _fit_and_rank(
     models: list[tuple[str, Recommender, bool]] = [(one.name, one, True) for one in reference]
     models += [(name, kind(), False) for name, kind in RECOMMENDERS.items() if not only or name in only]
     parts: dict[str, Recommender] = {}
+    past: dict[str, Recommender] = {}
     found = []
     for label, model, is_reference in models:
         if items is None and label == "content":
@@ -272,11 +276,11 @@ def _fit_and_rank(
         if lesson is not None and is_reference:
             taught = Lesson(lesson.split, lesson.mode)
         elif lesson is not None and label in LEARNING:
-            past = {name: parts[name] for name in ("ease",) if name in parts} if protocol == "strong" else {}
+            past = past or _linear_of(lesson.split.train, threads)
             taught = Lesson(lesson.split, lesson.mode, past)
         known = {} if is_reference else parts
         fitted = _seconds(_fitting(model, train, items, threads, taught, known))
-        if not is_reference and label in {"ease", "content"}:
+        if not is_reference and label in SHARED:
             parts[label] = model
         tell(f"{label}: rank")
         started = time.perf_counter()
@@ -286,6 +290,12 @@ def _fit_and_rank(
         found.append(Figures(protocol, "new", label, is_reference, figures, subjects, fitted, seconds,
                              dict(model.notes_), next(iter(values.values()))))
     return found
+
+
+def _linear_of(train: Interactions, threads: int) -> dict[str, Recommender]:
+    """The linear model that these interactions afford, by its name."""
+    model = RECOMMENDERS[affordable(train)[0]]().fit(train, threads=threads)
+    return {model.name: model}
 
 
 DENSE_MOST = 20_000

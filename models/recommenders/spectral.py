@@ -1,10 +1,14 @@
 """Graph filters for catalogues beyond a dense inverse: a linear filter over near items plus an ideal low-pass filter.
 
 Y. Shen et al., "How powerful is graph convolution for recommendation?" (GF-CF), CIKM 2021. With R the interactions and
-D the degrees, N = Du^-1/2 R Di^-1/2: scores are r N'N Di^lift + share * r Di^-1/2 V V' Di^1/2, V the leading right
-singular vectors of N. The lift is the exponent of the items' degrees that H. Fu et al., "Revisiting neighborhood-based
-link prediction for collaborative filtering" (LinkProp), WWW 2022, tune; GF-CF has none. Of each row of N'N Di^lift only
-the strongest entries are kept, so memory does not grow with the profiles.
+D the degrees, N = Du^-1/2 R Di^-1/2 and V the leading right singular vectors of N, l the squares of their singular
+values: scores are r (N'N + V g V') Di^lift + share * r Di^-1/2 V V' Di^1/2.
+
+GF-CF has neither lift nor g. The lift is the exponent of the items' degrees that H. Fu et al., "Revisiting
+neighborhood-based link prediction for collaborative filtering" (LinkProp), WWW 2022, tune. g = l (exp(-sharpening l) -
+1) is the sharpening of J. Choi et al., "Blurring-sharpening process models for collaborative filtering" (BSPM), SIGIR
+2023, on the leading vectors: what all profiles share counts less. Of each row of N'N Di^lift only the strongest entries
+are kept, so memory does not grow with the profiles.
 """
 
 from __future__ import annotations
@@ -30,73 +34,85 @@ MOST_PROFILES = 200_000
 """Profiles that the singular vectors are found from; of more, evenly spaced ones."""
 LIFTS = (0.0, 0.1, 0.2, 0.3)
 SHARES = (0.3, 0.2, 0.1, 0.0)
+SHARPENINGS = (0.0, 1.0)
 HIDDEN = 0.1
-"""Share of the interactions that are hidden to choose the lift and the share."""
-SUBJECTS = 2000
+"""Share of the interactions that are hidden to choose among these."""
+TRIED = 256
+"""Singular vectors of that trial: what is best with them was best with four times as many."""
+SUBJECTS = 1500
 DEPTH = 20
 
 
 class Spectral(ItemSimilarity):
-    """``rank``: singular vectors; ``share``: weight of their low-pass filter; ``lift``: exponent of popularity;
-    ``keep``: entries kept of each item's row of the linear filter.
+    """``rank``: singular vectors; ``share``: weight of the low-pass filter; ``lift``: exponent of popularity;
+    ``sharpening``: how much less counts what all share; ``keep``: entries kept of each item's row of the linear filter.
 
-    Where they are None, share and lift are those that found best what was hidden of the interactions: a tenth of them,
-    without which the filters are made once more. ``notes_`` say which they are. With nothing to judge on they are the
-    first of ``SHARES`` and ``LIFTS``, which is GF-CF.
+    Where they are None, share, lift and sharpening are those that found best a tenth of the interactions, hidden for
+    that; ``notes_`` say which they are. With nothing to judge on they are the first of each, which is GF-CF.
 
-    Memory while fitting: 12 bytes x items x (rank + 16), after it 4 bytes x items x rank + 8 bytes x items x keep.
+    Memory while fitting: 12 bytes x (items + profiles, at most 200,000) x (rank + 16), after it 4 bytes x items x rank
+    + 8 bytes x items x keep.
     The start of the subspace iteration (Halko, Martinsson, Tropp 2011) is fixed by ``seed``.
     """
 
     name = "spectral"
-    parameters: ClassVar[tuple[str, ...]] = ("rank", "share", "lift", "keep", "seed")
-    learned: ClassVar[tuple[str, ...]] = (*ItemSimilarity.learned, "vectors", "root_degree", "chosen")
+    parameters: ClassVar[tuple[str, ...]] = ("rank", "share", "lift", "sharpening", "keep", "seed")
+    learned: ClassVar[tuple[str, ...]] = (*ItemSimilarity.learned, "vectors", "values", "root_degree", "chosen")
 
     vectors_: Floats
+    values_: Floats
     root_degree_: Floats
     chosen_: NDArray[np.float64]
 
     def __init__(
-        self, rank: int = 512, share: float | None = None, lift: float | None = None, keep: int = 400, seed: int = 0
+        self,
+        rank: int = 1024,
+        share: float | None = None,
+        lift: float | None = None,
+        sharpening: float | None = None,
+        keep: int = 400,
+        seed: int = 0,
     ) -> None:
         self.rank = rank
         self.share = share
         self.lift = lift
+        self.sharpening = sharpening
         self.keep = keep
         self.seed = seed
 
     def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
         matrix = interactions.matrix()
-        lift, share = self._choose(matrix, threads)
-        self.chosen_ = np.array([lift, share])
-        self.notes_ |= {"lift": lift, "share": share}
+        chosen = self._choose(matrix, threads)
+        self.notes_ |= dict(zip(("lift", "share", "sharpening"), chosen, strict=True))
+        self.chosen_ = np.array(chosen)
         normal, self.root_degree_ = _normal(matrix)
-        self.vectors_ = self._leading(normal)
+        self.vectors_, self.values_ = self._leading(normal, self.rank)
         self._keep_filter(normal, threads)
 
-    def _choose(self, matrix: csr_matrix, threads: int) -> tuple[float, float]:
-        """Lift and share that found best what was hidden of the interactions."""
-        lifts = LIFTS if self.lift is None else (self.lift,)
-        shares = SHARES if self.share is None else (self.share,)
+    def _choose(self, matrix: csr_matrix, threads: int) -> tuple[float, ...]:
+        """Lift, share and sharpening that found best what was hidden of the interactions."""
+        given = (self.lift, LIFTS), (self.share, SHARES), (self.sharpening, SHARPENINGS)
+        grid = list(product(*(every if one is None else (one,) for one, every in given)))
         hidden = np.random.default_rng(self.seed).random(matrix.nnz) < HIDDEN
         past, wanted = _entries(matrix, ~hidden), _entries(matrix, hidden)
         subjects = np.flatnonzero((np.diff(past.indptr) > 0) & (np.diff(wanted.indptr) > 0))
         if len(subjects) > SUBJECTS:
             subjects = subjects[np.linspace(0, len(subjects) - 1, SUBJECTS).astype(np.int64)]
-        grid = list(product(lifts, shares))
         if len(grid) == 1 or not len(subjects):
             return grid[0]
         normal, root = _normal(past)
-        vectors, back = self._leading(normal), normal.T.tocsr()
+        back = normal.T.tocsr()
+        vectors, values = self._leading(normal, min(self.rank, TRIED))
         found = np.empty((len(subjects), len(grid)))
 
         def work(start: int, stop: int) -> None:
             rows = subjects[start:stop]
             history, relevant = past[rows], wanted[rows]
             near: Floats = ((history @ back) @ normal).toarray()
+            sharp = {one: near + _sharpened(history, vectors, values, one) for one in {trial[2] for trial in grid}}
             low = _low_pass(history, vectors, root)
-            for number, (lift, share) in enumerate(grid):
-                block = near * _lifted(root, lift) + np.float32(share) * low
+            for number, (lift, share, sharpening) in enumerate(grid):
+                block = sharp[sharpening] * _lifted(root, lift) + np.float32(share) * low
                 leave_out(block, history, None)
                 items, _ = top_k(block, DEPTH, self.order_, self.rank_)
                 hit = metrics.hits(items, relevant)
@@ -106,27 +122,32 @@ class Spectral(ItemSimilarity):
         quality = found.mean(axis=0)
         best = int(quality.argmax())
         self.notes_["filters"] = (
-            f"ndcg@{DEPTH} of what was hidden of {len(subjects)} profiles {quality[best]:.4f}, "
-            f"with lift {grid[0][0]:g} and share {grid[0][1]:g} {quality[0]:.4f}"
+            f"chosen of {len(grid)} by what was hidden of {len(subjects)} profiles: ndcg@{DEPTH} {quality[best]:.4f}, "
+            f"of the first {quality[0]:.4f}"
         )
         return grid[best]
 
-    def _leading(self, normal: csr_matrix) -> Floats:
-        """Leading right singular vectors of ``normal``, float32 (n_items, rank), fewer where there are no more."""
+    def _leading(self, normal: csr_matrix, rank: int) -> tuple[Floats, Floats]:
+        """Leading right singular vectors of ``normal``, float32 (n_items, rank), fewer where there are no more, and the
+        squares of their singular values.
+        """
         profiles, n_items = normal.shape
+        sampled = 1.0
         if profiles > MOST_PROFILES:
+            sampled = profiles / MOST_PROFILES
             normal = normal[np.linspace(0, profiles - 1, MOST_PROFILES).astype(np.int64)]
             self.notes_["sampled"] = f"singular vectors of {MOST_PROFILES} of {profiles} profiles"
-        width = min(self.rank + OVERSAMPLED, n_items, normal.shape[0])
+        width = min(rank + OVERSAMPLED, n_items, normal.shape[0])
         if not width or not normal.nnz:
-            return np.zeros((n_items, 0), np.float32)
+            return np.zeros((n_items, 0), np.float32), np.zeros(0, np.float32)
         back = normal.T.tocsr()
         block = np.random.default_rng(self.seed).standard_normal((n_items, width), dtype=np.float32)
         for _ in range(PASSES):
             block = np.linalg.qr(back @ (normal @ block))[0].astype(np.float32)
         values, turned = np.linalg.eigh(_gram_of(normal @ block))
-        leading = turned[:, ::-1][:, : min(self.rank, int((values > 1e-7 * max(values[-1], 1e-30)).sum()))]
-        return np.ascontiguousarray(block @ leading.astype(np.float32))
+        kept = min(rank, int((values > 1e-7 * max(values[-1], 1e-30)).sum()))
+        vectors = np.ascontiguousarray(block @ turned[:, ::-1][:, :kept].astype(np.float32))
+        return vectors, (values[::-1][:kept] * sampled).astype(np.float32)
 
     def _keep_filter(self, normal: csr_matrix, threads: int) -> None:
         """The ``keep`` strongest entries of each row of the linear filter, the item itself included."""
@@ -153,8 +174,12 @@ class Spectral(ItemSimilarity):
 
     def scores(self, history: csr_matrix) -> Floats:
         block = super().scores(history)
-        if self.vectors_.shape[1]:
-            block += np.float32(self.chosen_[1]) * _low_pass(history, self.vectors_, self.root_degree_)
+        lift, share, sharpening = self.chosen_.tolist()
+        if sharpening:
+            sharpened = _sharpened(history, self.vectors_, self.values_, sharpening)
+            block += sharpened * _lifted(self.root_degree_, lift)
+        if share:
+            block += np.float32(share) * _low_pass(history, self.vectors_, self.root_degree_)
         return np.maximum(block, 0, out=block)
 
     def similar(self, start: int, stop: int) -> Floats:
@@ -190,10 +215,19 @@ def _lifted(root_degree: Floats, lift: float) -> Floats:
     return np.power(root_degree, np.float32(2 * lift))
 
 
+def _sharpened(history: csr_matrix, vectors: Floats, values: Floats, sharpening: float) -> Floats:
+    """What sharpening adds to the linear filter of history rows, float32 (b, n_items); at zero nothing."""
+    gain = values * np.expm1(-np.float32(sharpening) * values)
+    found: Floats = ((history @ vectors) * gain) @ vectors.T
+    return found
+
+
 def _low_pass(history: csr_matrix, vectors: Floats, root_degree: Floats) -> Floats:
     """What the ideal low-pass filter makes of history rows, float32 (b, n_items)."""
-    spread = history @ (vectors * _inverse(root_degree)[:, None].astype(np.float32))
-    found: Floats = (spread @ vectors.T) * root_degree
+    scaled = csr_matrix(
+        (history.data * _inverse(root_degree)[history.indices], history.indices, history.indptr), shape=history.shape
+    )
+    found: Floats = ((scaled @ vectors) @ vectors.T) * root_degree
     return found
 
 

@@ -151,13 +151,15 @@ def test_a_catalogue_too_large_for_a_dense_inverse_is_filtered(monkeypatch: pyte
 
 def test_a_spectral_filter_is_the_formula_of_its_paper() -> None:
     _, later, _ = world(False)
-    model = Spectral(rank=6, share=0.3, lift=0.2, keep=ITEMS).fit(later.train)
+    model = Spectral(rank=6, share=0.3, lift=0.2, sharpening=1.5, keep=ITEMS).fit(later.train)
     dense = later.train.matrix().toarray().astype(np.float64)
     profile, item = np.sqrt(dense.sum(axis=1)), np.sqrt(dense.sum(axis=0))
     normal = dense / np.where(profile > 0, profile, 1)[:, None] / np.where(item > 0, item, 1)
-    vectors = np.linalg.svd(normal)[2][:6]
+    _, sizes, every = np.linalg.svd(normal)
+    vectors, values = every[:6], sizes[:6] ** 2
+    near = normal.T @ normal + vectors.T @ np.diag(values * np.expm1(-1.5 * values)) @ vectors
     low_pass = (vectors / np.where(item > 0, item, np.inf)).T @ (vectors * item)
-    expected = dense @ (normal.T @ normal * item**0.4 + 0.3 * low_pass)
+    expected = dense @ (near * item**0.4 + 0.3 * low_pass)
     np.testing.assert_allclose(model.scores(later.train.matrix()), np.maximum(expected, 0), atol=6e-3)
 
 
