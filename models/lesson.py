@@ -1,4 +1,4 @@
-"""What a model that combines others learns from: an earlier past, and what followed it."""
+"""What recommenders learn from: interactions and, to combine others, an earlier past with what followed it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.interactions import Interactions
+from models.items import Items
 from models.split import Mode, Split, without
 
 if TYPE_CHECKING:
@@ -35,3 +37,14 @@ class Lesson:
         if len(chosen) > subjects:
             chosen = chosen[np.linspace(0, len(chosen) - 1, subjects).astype(np.int64)]
         return Split(split.train, split.relevant, chosen)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """All that a recommender may be fitted on. ``parts``: others, by name, fitted on the same ``interactions``."""
+
+    interactions: Interactions
+    items: Items | None = None
+    threads: int = 1
+    lesson: Lesson | None = None
+    parts: Mapping[str, Recommender] = field(default_factory=dict)

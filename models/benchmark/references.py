@@ -10,9 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags, vstack
 
 from models.evaluate import HEADLINE, judge
-from models.interactions import Interactions
-from models.items import Items
-from models.lesson import Lesson
+from models.lesson import Lesson, Material
 from models.ranking import Floats
 from models.recommenders.recommender import Recommender
 from models.threads import one_blas_thread
@@ -31,8 +29,8 @@ class Reference(Recommender):
         self.name = name  # type: ignore[misc]
         self.learn = learn
 
-    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
-        self.score = self.learn(interactions.matrix())
+    def _fit(self, given: Material) -> None:
+        self.score = self.learn(given.interactions.matrix())
 
     def scores(self, history: csr_matrix) -> Floats:
         return np.ascontiguousarray(self.score(history), dtype=np.float32)
@@ -53,20 +51,13 @@ class Tuned(Reference):
         self.build = build
         self.axes = axes
 
-    def _fit_parts(
-        self,
-        interactions: Interactions,
-        items: Items | None,
-        threads: int,
-        lesson: Lesson | None,
-        parts: Mapping[str, Recommender],
-    ) -> None:
+    def _fit(self, given: Material) -> None:
         chosen = {axis: values[0] for axis, values in self.axes.items()}
-        if lesson is not None:
-            chosen = self._chosen(lesson, threads)
+        if given.lesson is not None:
+            chosen = self._chosen(given.lesson, given.threads)
         self.learn = self.build(**chosen)
         self.notes_ |= chosen
-        super()._fit_parts(interactions, items, threads, lesson, parts)
+        super()._fit(given)
 
     def _chosen(self, lesson: Lesson, threads: int) -> dict[str, float]:
         split = lesson.most(TUNED_ON)

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from models.interactions import Interactions
-from models.items import Items
+from models.lesson import Material
 from models.ranking import Floats
 from models.recommenders.recommender import Recommender
 from models.threads import one_blas_thread
@@ -54,7 +53,8 @@ class Als(Recommender):
         data = np.float32(self.alpha) * history.data
         return csr_matrix((data, history.indices, history.indptr), shape=history.shape)
 
-    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
+    def _fit(self, given: Material) -> None:
+        interactions, threads = given.interactions, given.threads
         factors = np.zeros((interactions.n_items, self.factors), np.float32)
         if interactions.entries:
             library = self._library(threads)

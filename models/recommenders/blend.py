@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import product
 from typing import Any, ClassVar, Self
 
@@ -13,8 +12,7 @@ from scipy.sparse import csr_matrix
 from models.evaluate import judge
 from models.histories import Histories
 from models.interactions import QUANTUM, Interactions
-from models.items import Items
-from models.lesson import Lesson
+from models.lesson import Lesson, Material
 from models.ranking import Floats
 from models.recommenders.ease import Ease
 from models.recommenders.linear import linear_part
@@ -46,20 +44,14 @@ class Blend(Recommender):
         self.habit = habit
         self.regularization = regularization
 
-    def _fit_parts(
-        self,
-        interactions: Interactions,
-        items: Items | None,  # noqa: ARG002
-        threads: int,
-        lesson: Lesson | None,
-        parts: Mapping[str, Recommender],
-    ) -> None:
-        linear = linear_part(interactions, parts, self.regularization, threads)
+    def _fit(self, given: Material) -> None:
+        lesson = given.lesson
+        linear = linear_part(given.interactions, given.parts, self.regularization, given.threads)
         power = POWERS[0] if self.power is None else self.power
         habit = 0.0 if self.habit is None else self.habit
         if lesson is not None and (self.power is None or self.habit is None):
-            power, habit = self._choose(lesson, threads)
-        self._assemble(interactions, linear, power, habit)
+            power, habit = self._choose(lesson, given.threads)
+        self._assemble(given.interactions, linear, power, habit)
 
     def _assemble(self, interactions: Interactions, linear: Recommender, power: float, habit: float) -> None:
         popularity = interactions.popularity / QUANTUM

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from models.histories import Histories
-from models.interactions import Interactions
-from models.items import Items
+from models.lesson import Material
 from models.ranking import Floats, Ints
 from models.recommenders.recommender import Recommender, leave_out
 
@@ -34,7 +33,7 @@ class Carried(Recommender):
         self.back_ = np.full(len(order), -1, np.int32)
         self.back_[self.mapping_[self.kept_]] = self.kept_
 
-    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
+    def _fit(self, given: Material) -> None:  # noqa: ARG002
         raise TypeError("a carried model is never fitted")
 
     def scores(self, history: csr_matrix) -> Floats:

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
-from models.interactions import Interactions
 from models.items import Items
+from models.lesson import Material
 from models.recommenders.similarity import ItemSimilarity
 
 WORD = r"(?u)\b\w+\b"
@@ -30,10 +30,11 @@ class Content(ItemSimilarity):
         self.token_weight = token_weight
         self.max_share = max_share
 
-    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:
-        if items is not None and len(items) != interactions.n_items:
+    def _fit(self, given: Material) -> None:
+        items, n_items = given.items, given.interactions.n_items
+        if items is not None and len(items) != n_items:
             raise ValueError("the items differ in number from the columns of the interactions")
-        self._keep_nearest(self._vectors(items, interactions.n_items), self.k, 0.0, threads)
+        self._keep_nearest(self._vectors(items, n_items), self.k, 0.0, given.threads)
 
     def _vectors(self, items: Items | None, n_items: int) -> csr_matrix:
         """TF-IDF rows, float32 (n_items, terms)."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from models.interactions import Interactions
-from models.items import Items
+from models.lesson import Material
 from models.ranking import Floats, Ints
 from models.recommenders.similarity import ItemSimilarity
 from models.threads import over_shards
@@ -36,10 +36,10 @@ class Ease(ItemSimilarity):
         self.head = head
         self.keep = keep
 
-    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
-        head = self._choose_head(interactions)
-        weights = _solve(_gram(interactions.matrix()[:, head], threads), self.regularization)
-        self._keep_strongest(weights, head, threads)
+    def _fit(self, given: Material) -> None:
+        head = self._choose_head(given.interactions)
+        weights = _solve(_gram(given.interactions.matrix()[:, head], given.threads), self.regularization)
+        self._keep_strongest(weights, head, given.threads)
 
     def _choose_head(self, interactions: Interactions) -> Ints:
         """Items with an interaction, by index; beyond ``head`` of them those of most profiles, then by popularity."""

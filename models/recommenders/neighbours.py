@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from models.interactions import Interactions
-from models.items import Items
+from models.lesson import Material
 from models.recommenders.similarity import ItemSimilarity
 
 Weighting = Literal["none", "tfidf", "bm25"]
@@ -44,8 +44,8 @@ class Neighbours(ItemSimilarity):
         self.saturation = saturation
         self.length_share = length_share
 
-    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
-        self._keep_nearest(self._weighted(interactions).T.tocsr(), self.k, self.shrinkage, threads)
+    def _fit(self, given: Material) -> None:
+        self._keep_nearest(self._weighted(given.interactions).T.tocsr(), self.k, self.shrinkage, given.threads)
 
     def _weighted(self, interactions: Interactions) -> csr_matrix:
         """Profiles x items, weighted; a profile with many items says less about each pair of them."""

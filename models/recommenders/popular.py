@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from models.interactions import QUANTUM, Interactions
-from models.items import Items
+from models.interactions import QUANTUM
+from models.lesson import Material
 from models.ranking import Floats
 from models.recommenders.recommender import Recommender
 
@@ -22,8 +22,8 @@ class Popular(Recommender):
 
     popularity_: Floats
 
-    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
-        self.popularity_ = (interactions.popularity / QUANTUM).astype(np.float32)
+    def _fit(self, given: Material) -> None:
+        self.popularity_ = (given.interactions.popularity / QUANTUM).astype(np.float32)
 
     def scores(self, history: csr_matrix) -> Floats:
         return np.repeat(self.popularity_[None, :], history.shape[0], axis=0)

@@ -4,7 +4,6 @@ and pair. The forest learns from an earlier window: features as of its start, la
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -15,9 +14,7 @@ from scipy.sparse import csr_matrix
 from models import metrics
 from models.churn.forest import Forest
 from models.histories import Histories
-from models.interactions import Interactions
-from models.items import Items
-from models.lesson import Lesson
+from models.lesson import Lesson, Material
 from models.ranking import Floats, Ints, top_k
 from models.recommenders.blend import Blend
 from models.recommenders.content import Content
@@ -66,15 +63,9 @@ class Ranker(Recommender):
         self.regularization = regularization
         self.seed = seed
 
-    def _fit_parts(
-        self,
-        interactions: Interactions,
-        items: Items | None,
-        threads: int,
-        lesson: Lesson | None,
-        parts: Mapping[str, Recommender],
-    ) -> None:
-        known = dict(parts)
+    def _fit(self, given: Material) -> None:
+        interactions, items, threads, lesson = given.interactions, given.items, given.threads, given.lesson
+        known = dict(given.parts)
         linear = linear_part(interactions, known, self.regularization, threads)
         known[linear.name] = linear
         content = known.get("content") or Content().fit(interactions, items, threads=threads)

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from models.histories import Histories
 from models.interactions import Interactions
 from models.items import Items
-from models.lesson import Lesson
+from models.lesson import Lesson, Material
 from models.ranking import Floats, Ints, top_k
 from models.threads import one_blas_thread, over_shards
 
@@ -70,19 +70,12 @@ class Recommender(ABC):
         self.notes_ = {}
         self._remember_order(interactions.popularity_order())
         with one_blas_thread():
-            self._fit_parts(interactions, items, threads, lesson, parts or {})
+            self._fit(Material(interactions, items, threads, lesson, parts or {}))
         return self
 
-    def _fit_parts(
-        self,
-        interactions: Interactions,
-        items: Items | None,
-        threads: int,
-        lesson: Lesson | None,  # noqa: ARG002
-        parts: Mapping[str, Recommender],  # noqa: ARG002
-    ) -> None:
-        """What ``fit`` does; a model that is made of others overrides it."""
-        self._fit(interactions, items, threads)
+    @abstractmethod
+    def _fit(self, given: Material) -> None:
+        """Learn. The order of popularity is known already, ``notes_`` are empty, and BLAS has one thread."""
 
     def with_order(self, order: Ints) -> Self:
         """A copy that learned the same, with another popularity order (int32, all items) for ties and empty places."""
@@ -95,10 +88,6 @@ class Recommender(ABC):
         self.n_items_ = len(order)
         self.rank_ = np.empty(len(order), np.int32)
         self.rank_[order] = np.arange(len(order), dtype=np.int32)
-
-    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:
-        """Learn from the interactions alone."""
-        raise NotImplementedError
 
     @abstractmethod
     def scores(self, history: csr_matrix) -> Floats:

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 
 from models import metrics
-from models.interactions import Interactions
-from models.items import Items
+from models.lesson import Material
 from models.ranking import Floats, Ints, top_k
 from models.recommenders.recommender import leave_out, tile_rows
 from models.recommenders.similarity import ItemSimilarity
@@ -80,14 +79,14 @@ class Spectral(ItemSimilarity):
         self.keep = keep
         self.seed = seed
 
-    def _fit(self, interactions: Interactions, items: Items | None, threads: int) -> None:  # noqa: ARG002
-        matrix = interactions.matrix()
-        chosen = self._choose(matrix, threads)
+    def _fit(self, given: Material) -> None:
+        matrix = given.interactions.matrix()
+        chosen = self._choose(matrix, given.threads)
         self.notes_ |= dict(zip(("lift", "share", "sharpening"), chosen, strict=True))
         self.chosen_ = np.array(chosen)
         normal, self.root_degree_ = _normal(matrix)
         self.vectors_, self.values_ = self._leading(normal, self.rank)
-        self._keep_filter(normal, threads)
+        self._keep_filter(normal, given.threads)
 
     def _choose(self, matrix: csr_matrix, threads: int) -> tuple[float, ...]:
         """Lift, share and sharpening that found best what was hidden of the interactions."""

@@ -20,7 +20,7 @@ from contracts.settings import Pipeline, Recommendations, Settings
 from flows.stages import recommend
 from flows.stages.precompute import precompute
 from flows.stages.recommend import RecommendOutcome, train
-from models.interactions import Interactions
+from models.lesson import Material
 from models.recommenders.ease import Ease
 from models.registry import RECOMMENDERS
 from store.warehouse import create_schema
@@ -351,10 +351,10 @@ class Broken(Ease):
 
     limit: ClassVar[int] = 0
 
-    def _fit(self, interactions: Interactions, items: Any, threads: int) -> None:
-        if interactions.entries > self.limit:
+    def _fit(self, given: Material) -> None:
+        if given.interactions.entries > self.limit:
             raise MemoryError("no room")
-        super()._fit(interactions, items, threads)
+        super()._fit(given)
 
 
 def test_a_model_that_fails_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

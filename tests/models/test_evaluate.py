@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from models.evaluate import HEADLINE, Judgement, Metric, judge
 from models.interactions import Interactions
+from models.lesson import Material
 from models.recommenders.popular import Popular
 from models.recommenders.recommender import Recommender
 from models.selection import choose
@@ -24,8 +25,8 @@ class Oracle(Recommender):
     def __init__(self, answer: np.ndarray[Any, Any]) -> None:
         self.answer = answer
 
-    def _fit(self, interactions: Interactions, items: Any, threads: int) -> None:
-        self.row_of = {row.tobytes(): number for number, row in enumerate(interactions.matrix().toarray())}
+    def _fit(self, given: Material) -> None:
+        self.row_of = {row.tobytes(): number for number, row in enumerate(given.interactions.matrix().toarray())}
 
     def scores(self, history: csr_matrix) -> Any:
         rows = [self.row_of[row.tobytes()] for row in history.toarray()]
