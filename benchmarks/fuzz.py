@@ -207,7 +207,7 @@ def main() -> None:
     from serving.app import Endpoint
     from store.journal import Journal
     from store.layout import Layout
-    from tests.serving.conftest import serving
+    from tests.serving.served import serving
 
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--requests", type=int, default=10_000)

@@ -11,12 +11,9 @@ one owner appears at the other.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
-import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -269,18 +266,11 @@ def served(home: Path) -> Iterator[tuple[Site, list[Key]]]:
         ]
 
 
-def main() -> None:
-    """Serve, ask, and print what came back."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--requests", type=int, default=10_000)
-    arguments.add_argument("--seed", type=int, default=0)
-    told = arguments.parse_args()
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (site, keys):
-        findings = fuzz(site, keys, told.requests, told.seed)
-    findings.report(time.monotonic() - started)
-    sys.exit(1 if findings.faults else 0)
+def work(folder: Path, requests: int, seed: int) -> Findings:
+    """Serve, ask, and judge what comes back."""
+    with served(folder) as (site, keys):
+        return fuzz(site, keys, requests, seed)
 
 
 if __name__ == "__main__":
-    main()
+    made_up.command(__doc__, work)

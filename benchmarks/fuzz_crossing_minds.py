@@ -10,12 +10,9 @@ errors in their one shape; no role gets what it may not; nothing of one database
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
-import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,7 +38,8 @@ from serving.crossing_minds.openapi import ERROR, description  # noqa: E402
 from serving.crossing_minds.router import LETTERS, Route  # noqa: E402
 from serving.crossing_minds.routes import ROUTES  # noqa: E402
 from store.control import ROLES, Holder  # noqa: E402
-from tests.serving.crossing_minds.conftest import PASSWORD, Clock, House, build, serving  # noqa: E402
+from tests.serving.crossing_minds.conftest import PASSWORD, House, build  # noqa: E402
+from tests.serving.served import Clock, serving  # noqa: E402
 
 BASE = "/crossing-minds"
 LETTER = {role: letter for letter, role in LETTERS.items()}
@@ -280,18 +278,11 @@ def served(home: Path) -> Iterator[House]:
         yield house
 
 
-def main() -> None:
-    """Serve, ask, and print what came back."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--requests", type=int, default=10_000)
-    arguments.add_argument("--seed", type=int, default=0)
-    told = arguments.parse_args()
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as house:
-        findings = fuzz(house, told.requests, told.seed)
-    findings.report(time.monotonic() - started)
-    sys.exit(1 if findings.faults else 0)
+def work(folder: Path, requests: int, seed: int) -> Findings:
+    """Serve, ask, and judge what comes back."""
+    with served(folder) as house:
+        return fuzz(house, requests, seed)
 
 
 if __name__ == "__main__":
-    main()
+    made_up.command(__doc__, work)

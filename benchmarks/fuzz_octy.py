@@ -10,13 +10,10 @@ complete, also of every refusal; nothing without good keys; nothing of one accou
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import random
 import sys
-import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,7 +43,7 @@ from serving.octy.shapes import ERROR, SHAPES  # noqa: E402
 from store.journal import Journal, jobs, keys  # noqa: E402
 from store.layout import Layout  # noqa: E402
 from store.pack.account import write_account  # noqa: E402
-from tests.serving.crossing_minds.conftest import serving  # noqa: E402
+from tests.serving.served import serving  # noqa: E402
 
 BASE = "/octy"
 SECRETS = {"default": "FIRSTSECRET", "second": "OTHERSECRET"}  # each stands in one account only
@@ -346,18 +343,11 @@ def served(home: Path) -> Iterator[House]:
         yield house
 
 
-def main() -> None:
-    """Serve, ask, and print what came back."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--requests", type=int, default=10_000)
-    arguments.add_argument("--seed", type=int, default=0)
-    told = arguments.parse_args()
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as house:
-        findings = fuzz(house, told.requests, told.seed)
-    findings.report(time.monotonic() - started)
-    sys.exit(1 if findings.faults else 0)
+def work(folder: Path, requests: int, seed: int) -> Findings:
+    """Serve, ask, and judge what comes back."""
+    with served(folder) as house:
+        return fuzz(house, requests, seed)
 
 
 if __name__ == "__main__":
-    main()
+    made_up.command(__doc__, work)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
+import tempfile
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -44,6 +49,19 @@ class Findings:
             print(f"{count:7,}  {status}  {name}")
         for fault, example in self.faults.items():
             print(f"FAULT {fault}\n      {example}")
+
+
+def command(about: str | None, work: Callable[[Path, int, int], Findings]) -> None:
+    """A fuzzer's command line: ``work`` gets an empty folder, how many requests and the seed; faults end it with 1."""
+    arguments = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--requests", type=int, default=10_000)
+    arguments.add_argument("--seed", type=int, default=0)
+    told = arguments.parse_args()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        findings = work(Path(folder), told.requests, told.seed)
+    findings.report(time.monotonic() - started)
+    sys.exit(1 if findings.faults else 0)
 
 
 def misfits(schema: Any, body: bytes) -> Iterator[str]:

@@ -23,7 +23,8 @@ from serving.app import Endpoint
 from store.journal import Journal
 from store.journal.keys import create_agent_key
 from tests.serving.conductrics.place import Site, open_site
-from tests.serving.crossing_minds.conftest import Clock, build, serving
+from tests.serving.crossing_minds.conftest import build
+from tests.serving.served import Clock, serving
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "conductrics.md").read_text(encoding="utf-8")

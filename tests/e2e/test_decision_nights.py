@@ -21,7 +21,7 @@ from serving.app import Endpoint
 from store.journal import Journal
 from store.journal.keys import create_agent_key
 from store.layout import Layout
-from tests.serving.crossing_minds.conftest import serving
+from tests.serving.served import serving
 
 pytestmark = [pytest.mark.slow]
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -14,13 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from benchmarks.synthetic_run import write_run
 from contracts.settings import Settings
 from serving.app import Endpoint
 from store.journal import Journal
 from store.layout import Layout
+from tests.serving.served import serving
 
 PROFILES, ITEMS, WIDTH = 120, 70, 10
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
@@ -57,28 +54,6 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
         made = Workspace(layout, settings, journal)
         made.add_run("r1", seed=1)
         yield made
-
-
-@contextmanager
-def serving(endpoint: Endpoint) -> Iterator[str]:
-    """Serve an endpoint on a free port, in a thread; gives its address."""
-    config = uvicorn.Config(
-        endpoint, log_level="warning", access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=2
-    )
-    server = uvicorn.Server(config)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-        thread.start()
-        try:
-            give_up = time.monotonic() + 20
-            while not server.started and thread.is_alive() and time.monotonic() < give_up:
-                time.sleep(0.005)
-            assert server.started
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
 
 
 @pytest.fixture

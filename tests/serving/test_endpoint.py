@@ -312,7 +312,7 @@ def test_without_a_run_it_starts_and_says_so(serve: Serve, workspace: Workspace)
     bare = dataclasses.replace(workspace, layout=dataclasses.replace(workspace.layout, workspace="bare"))
     from serving.app import Endpoint
     from store.journal import Journal
-    from tests.serving.conftest import serving
+    from tests.serving.served import serving
 
     with Journal.open(bare.layout, bare.settings) as journal:
         headers = {"Authorization": f"Bearer {journal.create_key('write', '')}"}

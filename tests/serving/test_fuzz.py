@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.fuzz import Findings, fuzz
 from serving.app import Endpoint
-from tests.serving.conftest import Workspace, serving
+from tests.serving.conftest import Workspace
+from tests.serving.served import serving
 
 
 @pytest.mark.slow

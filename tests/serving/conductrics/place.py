@@ -15,7 +15,7 @@ from serving.app import Endpoint
 from store.journal import Journal
 from store.journal.keys import create_agent_key
 from store.layout import Layout
-from tests.serving.crossing_minds.conftest import Clock, serving
+from tests.serving.served import Clock, serving
 
 OWNER = "default"
 SETTINGS = Settings()

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from benchmarks.synthetic_run import write_run
 from contracts.settings import Serving, Settings
@@ -22,19 +17,9 @@ from serving.app import Endpoint
 from store.control import ROLES, Control, NewDatabase
 from store.journal import Journal
 from store.layout import Layout
+from tests.serving.served import Clock, serving
 
 PASSWORD = "correct horse"
-START = 1_900_000_000.0  # after anything that a test does by the real clock
-
-
-@dataclass
-class Clock:
-    """Time that stands still until it is moved; the endpoint and its control journal read it."""
-
-    now: float = START
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -99,28 +84,6 @@ def build(home: Path, clock: Clock, settings: Settings, *, item_id_type: str = "
         "individual", "Ada@Example.org", "manager", PASSWORD, first_name="Ada", last_name="Lovelace"
     )
     return House(layout, settings, control, shop.id, second.id, clock, keys)
-
-
-@contextmanager
-def serving(endpoint: Endpoint) -> Iterator[str]:
-    """Serve an endpoint on a free port, in a thread; gives its address."""
-    config = uvicorn.Config(
-        endpoint, log_level="warning", access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=2
-    )
-    server = uvicorn.Server(config)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-        thread.start()
-        try:
-            give_up = time.monotonic() + 20
-            while not server.started and thread.is_alive() and time.monotonic() < give_up:
-                time.sleep(0.005)
-            assert server.started
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
 
 
 @pytest.fixture(scope="module")

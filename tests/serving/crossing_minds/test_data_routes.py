@@ -12,7 +12,8 @@ import pytest
 
 from contracts.settings import Settings
 from serving.app import Endpoint
-from tests.serving.crossing_minds.conftest import Clock, House, build, serving
+from tests.serving.crossing_minds.conftest import House, build
+from tests.serving.served import Clock, serving
 
 # One story over one shop: a later test counts on what an earlier one wrote.
 

@@ -10,7 +10,8 @@ from serving.crossing_minds.errors import TooManyRequests
 from serving.crossing_minds.openapi import description
 from serving.crossing_minds.rate import Rate
 from serving.crossing_minds.routes import ROUTES
-from tests.serving.crossing_minds.conftest import Clock, House
+from tests.serving.crossing_minds.conftest import House
+from tests.serving.served import Clock
 
 
 def test_every_route_is_described_with_sound_schemas() -> None:

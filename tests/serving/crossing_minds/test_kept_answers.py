@@ -21,7 +21,7 @@ from store import scenario_documents
 from store.control import Control, NewDatabase
 from store.journal import Journal
 from store.layout import Layout
-from tests.serving.crossing_minds.conftest import serving
+from tests.serving.served import serving
 
 PROFILES = 60
 CASES = 3

@@ -9,7 +9,8 @@ import httpx
 import jwt
 import pytest
 
-from tests.serving.crossing_minds.conftest import PASSWORD, START, House
+from tests.serving.crossing_minds.conftest import PASSWORD, House
+from tests.serving.served import START
 
 EXPIRED = {
     "error_code": 22, "error_name": "JwtTokenExpired", "message": "The JWT token has expired",

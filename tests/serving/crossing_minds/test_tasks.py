@@ -16,7 +16,8 @@ from store.journal import Journal
 from store.journal.lease import is_dead
 from store.layout import Layout
 from store.sample import write_sample
-from tests.serving.crossing_minds.conftest import Clock, House, build, serving
+from tests.serving.crossing_minds.conftest import House, build
+from tests.serving.served import Clock, serving
 
 COMMAND = (sys.executable, "-m", "cli.main", "run", "--json", "--no-prefect")
 SETTINGS = '[ingest]\nsettle_seconds = 0.0\n[pipeline]\nas_of = "last_event"\n'

@@ -12,7 +12,8 @@ from contracts.settings import Serving, Settings
 from serving.app import Endpoint
 from store.control import Control, Holder
 from store.layout import Layout
-from tests.serving.crossing_minds.conftest import Clock, build, serving
+from tests.serving.crossing_minds.conftest import build
+from tests.serving.served import Clock, serving
 
 NEW = {"name": "films", "item_id_type": "uint32", "user_id_type": "uuid"}
 

@@ -17,7 +17,7 @@ from contracts.settings import Serving, Settings
 from serving.app import Endpoint
 from store.journal import Journal, keys
 from store.layout import Layout
-from tests.serving.crossing_minds.conftest import Clock, serving
+from tests.serving.served import Clock, serving
 
 Pair = tuple[str, str]
 

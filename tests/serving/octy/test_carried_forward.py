@@ -13,8 +13,8 @@ from store.journal import Journal, jobs
 from store.layout import Layout
 from store.pack.account import write_account
 from store.pack.read import ServingPack
-from tests.serving.crossing_minds.conftest import Clock, serving
 from tests.serving.octy.conftest import Shop, good, pair_of
+from tests.serving.served import Clock, serving
 
 
 def asked(home: Path, own: bool, as_of: datetime) -> dict[str, tuple[int, str | None]]:

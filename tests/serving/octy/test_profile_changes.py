@@ -22,8 +22,8 @@ from store.journal import Journal, Write, documents, live_tags
 from store.layout import Layout
 from store.pack.build import build_pack
 from store.warehouse import open_warehouse
-from tests.serving.crossing_minds.conftest import Clock, serving
 from tests.serving.octy.conftest import Shop, failure, good, pair_of
+from tests.serving.served import Clock, serving
 
 BELOW = "/v1/retention/profiles"
 AT = "TIMESTAMP '2024-07-01 02:00:00'"

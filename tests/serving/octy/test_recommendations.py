@@ -21,8 +21,8 @@ from store.layout import Layout
 from store.pack.account import write_account
 from store.pack.build import build_pack
 from store.pack.read import ServingPack
-from tests.serving.crossing_minds.conftest import Clock, serving
 from tests.serving.octy.conftest import Shop, failure, good, pair_of
+from tests.serving.served import Clock, serving
 
 URL = "/v1/retention/recommendations"
 REPORT = {

@@ -12,7 +12,7 @@ from serving.app import Endpoint
 from store.journal import Journal, Write, documents, live_tags, utc_now
 from store.layout import Layout
 from store.live_segments import LiveSegments
-from tests.serving.crossing_minds.conftest import serving
+from tests.serving.served import serving
 
 
 def test_overdue_tags_of_every_account_are_handled_after_a_start(tmp_path: Path) -> None:
