@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from threading import local
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @cache
@@ -38,3 +42,19 @@ def over_shards(work: Callable[[int, int], None], total: int, size: int, threads
         with ThreadPoolExecutor(max_workers=threads) as pool:
             for done in [pool.submit(work, start, min(start + size, total)) for start in starts]:
                 done.result()
+
+
+class Scratch:
+    """Memory for one block of float32 numbers of each worker, kept from shard to shard: memory that is new to the
+    process costs as much as filling it with scores.
+    """
+
+    def __init__(self) -> None:
+        self._local = local()
+
+    def block(self, rows: int, columns: int) -> NDArray[np.float32]:
+        """This worker's block, (rows, columns), with whatever was in it before."""
+        held: NDArray[np.float32] | None = getattr(self._local, "held", None)
+        if held is None or held.size < rows * columns:
+            held = self._local.held = np.empty(rows * columns, np.float32)
+        return held[: rows * columns].reshape(rows, columns)

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from models.factor_kernel import add_projected
+from models.histories import Histories
 from models.lesson import Material
-from models.ranking import Floats
-from models.recommenders.recommender import Recommender
-from models.threads import one_blas_thread
+from models.ranking import Floats, Ints, top_k
+from models.recommenders.recommender import Recommender, leave_out
+from models.threads import Scratch, one_blas_thread
 
 STEPS = 4
 
@@ -26,6 +28,9 @@ class Als(Recommender):
     name = "als"
     parameters: ClassVar[tuple[str, ...]] = ("factors", "regularization", "alpha", "iterations", "seed")
     learned: ClassVar[tuple[str, ...]] = ("item_factors",)
+
+    tile = 2**24
+    """A matrix product is the faster the more rows it has: 64 MiB of scores for each worker."""
 
     item_factors_: Floats
 
@@ -87,13 +92,12 @@ class Als(Recommender):
         solution at the default alpha, several times faster than a factorization for each row.
         """
         confidence = self._confidence(history)
-        rows = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
-        factors = self.item_factors_[history.indices]
+        ends, items = history.indptr.astype(np.int64), history.indices.astype(np.int32)
+        extra = confidence.data - np.float32(1)
 
         def apply(x: Floats) -> Floats:
-            own = (confidence.data - 1) * np.einsum("nf,nf->n", factors, x[rows])
             product: Floats = x @ self._gram
-            product += csr_matrix((own, history.indices, history.indptr), shape=history.shape) @ self.item_factors_
+            add_projected(ends, items, extra, self.item_factors_, x, product)
             return product
 
         target = confidence @ self.item_factors_
@@ -114,6 +118,15 @@ class Als(Recommender):
     def scores(self, history: csr_matrix) -> Floats:
         found: Floats = self.fold_in(history) @ self.item_factors_.T
         return found
+
+    def _best(
+        self, history: Histories, k: int, exclude: csr_matrix | None, banned: NDArray[np.intp] | None, scratch: Scratch
+    ) -> tuple[Ints, Floats]:
+        profiles = self.fold_in(history.strength)
+        block = scratch.block(len(profiles), self.n_items_)
+        np.matmul(profiles, self.item_factors_.T, out=block)
+        leave_out(block, exclude, banned)
+        return top_k(block, k, self.order_, self.rank_)
 
     def similar(self, start: int, stop: int) -> Floats:
         norms = np.maximum(np.linalg.norm(self.item_factors_, axis=1), np.finfo(np.float32).tiny)

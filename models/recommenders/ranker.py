@@ -22,7 +22,7 @@ from models.recommenders.linear import linear_part
 from models.recommenders.ranking_features import FEATURES, ItemTable, features
 from models.recommenders.recommender import Recommender, leave_out, tile_rows
 from models.split import Mode, Split, without
-from models.threads import over_shards
+from models.threads import Scratch, over_shards
 from models.trees import forest_scores
 
 SUBJECTS = 3000
@@ -32,6 +32,7 @@ SIZES = (30, 60, 90, 120, 150)
 HELD_OUT = 4
 """Every fourth profile of a lesson judges the forest of the others."""
 DEPTH = 10
+ALL, HALF, LAST = np.uint64(0xFFFF_FFFF), np.uint64(32), np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,11 +172,35 @@ class Ranker(Recommender):
         if self.forest_ is None:
             return self.blend_.scored(history, exclude, banned)
         block, items, matrix = self._stage(history, exclude, banned)
-        chance = 1 / (1 + np.exp(-forest_scores(self.forest_, matrix)))
         np.divide(block, 1 + block, out=block, where=np.isfinite(block))
         row, place = np.nonzero((items >= 0) & (np.diff(history.strength.indptr) > 0)[:, None])
-        block[row, items[row, place]] = 1 + chance.reshape(items.shape)[row, place].astype(np.float32)
+        block[row, items[row, place]] = self._chances(matrix).reshape(items.shape)[row, place]
         return block
+
+    def _best(
+        self, history: Histories, k: int, exclude: csr_matrix | None, banned: NDArray[np.intp] | None, scratch: Scratch
+    ) -> tuple[Ints, Floats]:
+        """The candidates alone, where they are enough: what is not among them stands behind them anyway."""
+        if self.forest_ is None or k > min(self.candidates, self.n_items_):
+            return super()._best(history, k, exclude, banned, scratch)
+        block, items, matrix = self._stage(history, exclude, banned)
+        some, found = np.maximum(items, 0), items >= 0
+        score = np.take_along_axis(block, some, axis=1)
+        known = np.diff(history.strength.indptr) > 0
+        score[found] /= 1 + score[found]
+        score[known] = self._chances(matrix).reshape(items.shape)[known]
+        # No score is below zero, so the bits of scores are in the order of the scores.
+        keys = (ALL - score.view(np.uint32).astype(np.uint64)) << HALF | self.rank_[some].astype(np.uint64)
+        place = np.argsort(np.where(found, keys, LAST), axis=1)[:, :k]
+        found = np.take_along_axis(found, place, axis=1)
+        score = np.where(found, np.take_along_axis(score, place, axis=1), np.float32(0))
+        return np.where(found, np.take_along_axis(items, place, axis=1), -1), score
+
+    def _chances(self, matrix: Floats) -> Floats:
+        """1 plus the chance that a candidate is wanted, of each row of features."""
+        assert self.forest_ is not None
+        chance: Floats = (1 + (1 / (1 + np.exp(-forest_scores(self.forest_, matrix)))).astype(np.float32))
+        return chance
 
     def scores(self, history: csr_matrix) -> Floats:
         return self.scored(Histories.of(history), None, None)

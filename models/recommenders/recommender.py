@@ -16,15 +16,15 @@ from models.interactions import Interactions
 from models.items import Items
 from models.lesson import Lesson, Material
 from models.ranking import Floats, Ints, top_k
-from models.threads import one_blas_thread, over_shards
+from models.threads import Scratch, one_blas_thread, over_shards
 
 TILE = 2**22
 """Scores held at once by one worker: 16 MiB."""
 
 
-def tile_rows(columns: int) -> int:
+def tile_rows(columns: int, tile: int = TILE) -> int:
     """Rows scored at once; depends on the number of columns only, so results never depend on the threads."""
-    return int(min(1024, max(16, TILE // max(columns, 1))))
+    return int(min(1024, max(16, tile // max(columns, 1))))
 
 
 class Recommender(ABC):
@@ -42,6 +42,8 @@ class Recommender(ABC):
     """False when every history gets the same scores."""
     additive: ClassVar[bool] = False
     """True when scores are sums over the items of the history: then its neighbours say what its lists say."""
+    tile: ClassVar[int] = TILE
+    """Scores held at once by one worker."""
 
     n_items_: int
     order_: Ints
@@ -118,13 +120,21 @@ class Recommender(ABC):
         items = np.full((rows, k), -1, np.int32)
         values = np.zeros((rows, k), np.float32)
         banned = None if allowed is None or allowed.all() else np.flatnonzero(~allowed)
+        scratch = Scratch()
 
         def work(start: int, stop: int) -> None:
-            block = self.scored(rows_of[start:stop], None if exclude is None else exclude[start:stop], banned)
-            items[start:stop], values[start:stop] = top_k(block, k, self.order_, self.rank_)
+            left_out = None if exclude is None else exclude[start:stop]
+            items[start:stop], values[start:stop] = self._best(rows_of[start:stop], k, left_out, banned, scratch)
 
-        over_shards(work, rows, tile_rows(self.n_items_), threads)
+        over_shards(work, rows, tile_rows(self.n_items_, self.tile), threads)
         return items, values
+
+    def _best(
+        self, history: Histories, k: int, exclude: csr_matrix | None, banned: NDArray[np.intp] | None,
+        scratch: Scratch,  # noqa: ARG002
+    ) -> tuple[Ints, Floats]:
+        """The best ``k`` items of each history row, as ``recommend`` gives them, of one shard; may use ``scratch``."""
+        return top_k(self.scored(history, exclude, banned), k, self.order_, self.rank_)
 
     def scored(self, history: Histories, exclude: csr_matrix | None, banned: NDArray[np.intp] | None) -> Floats:
         """Scores of all items for each history row, ``-inf`` for what is excluded or banned."""

@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 
 from models.ranking import Floats, Ints, top_k
 from models.recommenders.recommender import Recommender, tile_rows
+from models.similarity_kernel import add_similar
 from models.threads import over_shards
 
 
@@ -30,8 +31,13 @@ class ItemSimilarity(Recommender):
         return csr_matrix(parts, shape=(self.n_items_, self.n_items_))
 
     def scores(self, history: csr_matrix) -> Floats:
-        found: Floats = (history @ self.similarity_).toarray()
-        return found.astype(np.float32, copy=False)
+        found: Floats = np.zeros((history.shape[0], self.n_items_), np.float32)
+        add_similar(
+            history.indptr.astype(np.int64, copy=False), history.indices.astype(np.int32, copy=False),
+            history.data.astype(np.float32, copy=False), np.asarray(self.similarity_indptr_),
+            np.asarray(self.similarity_indices_), np.asarray(self.similarity_data_), found,
+        )
+        return found
 
     def similar(self, start: int, stop: int) -> Floats:
         found: Floats = self.similarity_[start:stop].toarray()

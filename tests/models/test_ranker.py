@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from models.evaluate import judge
 from models.histories import Histories
 from models.interactions import Interactions
 from models.items import Items
 from models.lesson import Lesson
+from models.ranking import top_k
 from models.recommenders import linear
 from models.recommenders.blend import Blend
 from models.recommenders.carried import Carried
@@ -25,6 +26,7 @@ from models.recommenders.recommender import Recommender
 from models.recommenders.spectral import Spectral
 from models.registry import describe, restore
 from models.split import Mode, Split, time_split
+from models.threads import Scratch
 
 PROFILES, ITEMS, DAYS = 400, 300, 90
 
@@ -118,6 +120,19 @@ def test_a_forest_is_stored_and_carried() -> None:
     carried = Carried(model, np.arange(ITEMS), split.train.popularity_order())
     assert (carried.recommend(history, 20, exclude=exclude)[0] == items).all()
     assert model.neighbour_source() is not None
+
+
+@pytest.mark.parametrize(("mode", "habit"), [("new", False), ("repeat", True)])
+def test_lists_of_candidates_are_those_of_all_items(mode: Mode, habit: bool) -> None:
+    model, split = taught(Ranker, mode, habit)
+    history = Histories.of(vstack([split.train.histories().strength, csr_matrix((2, ITEMS), dtype=np.float32)]).tocsr())
+    exclude = csr_matrix(np.random.default_rng(0).random(history.shape) < 0.9)
+    banned = np.arange(0, ITEMS, 3)
+    for k in (10, 60):
+        found = model._best(history, k, exclude, banned, Scratch())
+        block = model.scored(history, exclude, banned)
+        for ours, theirs in zip(found, top_k(block, k, model.order_, model.rank_), strict=True):
+            assert (ours == theirs).all()
 
 
 def test_who_has_no_history_gets_popularity_from_a_forest_too() -> None:

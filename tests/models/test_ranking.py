@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ranking import GROUP, top_k
+from models.best_kernel import WIDEST
+from models.ranking import top_k
 
 
 def slow_top_k(scores: np.ndarray[Any, Any], k: int, rank: np.ndarray[Any, Any]) -> tuple[Any, Any]:
@@ -52,13 +53,16 @@ def test_equals_sorting(
     check(scores, k, seed)
 
 
-@pytest.mark.parametrize("columns", [GROUP * 64, GROUP * 64 + 1, GROUP * 65 - 1])
-def test_best_items_in_one_group_and_in_the_tail(columns: int) -> None:
-    scores = np.zeros((3, columns), np.float32)
-    scores[0, 0 :: columns // GROUP] = np.arange(len(scores[0, 0 :: columns // GROUP])) + 1
-    scores[1, -GROUP:] = np.arange(GROUP) + 1
+@pytest.mark.parametrize("columns", [WIDEST * 80, WIDEST * 80 + 1, WIDEST * 81 - 1])
+@pytest.mark.parametrize("k", [3, 20, 100])
+def test_best_items_in_one_group_and_in_the_tail(columns: int, k: int) -> None:
+    scores = np.zeros((4, columns), np.float32)
+    scores[0, :WIDEST] = np.arange(WIDEST) + 1
+    scores[1, -WIDEST:] = np.arange(WIDEST) + 1
     scores[2] = -np.arange(columns)
-    check(scores, 20, 1)
+    scores[3] = -np.inf
+    scores[3, ::97] = 0
+    check(scores, k, 1)
 
 
 def test_extreme_scores() -> None:
