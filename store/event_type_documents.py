@@ -37,23 +37,34 @@ def fault(given: Mapping[str, Any]) -> str:
     return ""
 
 
+def add(connection: Connection, name: str, properties: Sequence[str], who: str, now: datetime) -> dict[str, Any] | str:
+    """Store a new type inside a write transaction; gives it as ``listed`` does, or why it cannot be one."""
+    if name in SYSTEM_TYPES:
+        return "is a system event type"
+    if documents.get(connection, EVENT_TYPE, name) is not None:
+        return "is taken already"
+    body = {
+        "event_type_id": f"custom_event_type_{uuid4().hex}", "event_type": name,
+        "event_properties": list(dict.fromkeys(properties)),
+        "created_at": now.isoformat(sep=" ", timespec="microseconds"),
+    }
+    documents.put(connection, EVENT_TYPE, name, json.dumps(body, sort_keys=True, ensure_ascii=False), who, now)
+    return body
+
+
 def define(connection: Connection, given: Mapping[str, Any], who: str, now: datetime) -> bool:
     """Store a type inside a write transaction; False when this very type is stored. Raises UsageError."""
     wrong = fault(given)
     if wrong:
         raise UsageError(wrong)
-    name, properties = str(given["event_type"]), list(dict.fromkeys(given.get("event_properties") or ()))
+    name, properties = str(given["event_type"]), given.get("event_properties") or ()
     known = documents.get(connection, EVENT_TYPE, name)
-    if known is not None:
-        if sorted(json.loads(known.body)["event_properties"]) == sorted(properties):
-            return False
-        raise UsageError(f"event type {name} is defined otherwise")
-    body = {
-        "event_type_id": f"custom_event_type_{uuid4().hex}", "event_type": name, "event_properties": properties,
-        "created_at": now.isoformat(sep=" ", timespec="microseconds"),
-    }
-    documents.put(connection, EVENT_TYPE, name, json.dumps(body, sort_keys=True, ensure_ascii=False), who, now)
-    return True
+    if known is None:
+        add(connection, name, properties, who, now)
+        return True
+    if set(json.loads(known.body)["event_properties"]) == set(properties):
+        return False
+    raise UsageError(f"event type {name} is defined otherwise")
 
 
 def remove(connection: Connection, wanted: Sequence[str], who: str, now: datetime) -> dict[str, str]:
@@ -64,11 +75,11 @@ def remove(connection: Connection, wanted: Sequence[str], who: str, now: datetim
     for name in dict.fromkeys(wanted):
         found = known.get(name)
         if name in SYSTEM_TYPES:
-            refused[name] = "is an event type of the system"
+            refused[name] = "is a system event type"
         elif found is None:
             refused[name] = "there is no such event type"
         elif found["event_type"] in used:
-            refused[name] = "a segment uses it"
+            refused[name] = "a segment uses this event type"
         else:
             documents.delete(connection, EVENT_TYPE, found["event_type"], who, now)
     return refused

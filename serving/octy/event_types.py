@@ -11,14 +11,12 @@ from serving.octy import documents
 from serving.octy.call import Call
 from serving.octy.envelope import Answer, some
 from serving.octy.errors import misfit
-from serving.octy.formats import id_fault, minted, objects, rfc1123, some_ids, text, texts
+from serving.octy.formats import id_fault, objects, rfc1123, some_ids, text, texts
 from serving.octy.paging import asked_ids, listed, paged
 from serving.octy.router import Route
-from store.journal import documents as stored
+from store import event_type_documents as types
 
 BELOW = "/v1/retention/events/types"
-PREFIX = "custom_event_type_"
-KIND, SEGMENT = documents.EVENT_TYPE, "segment"
 # Properties that every event of a system type must have.
 SYSTEM: dict[str, tuple[str, ...]] = {
     "charged": ("payment_method", "item_id"), "churned": (), "complaint": ("channel",),
@@ -41,18 +39,14 @@ async def create(call: Call) -> Answer:
     account = call.account
 
     def work(connection: Connection) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        known = set(documents.bodies(connection, KIND))
         made, failed = [], []
         for one in given:
             name = one["event_type"]
-            if name in SYSTEM or name in known:
-                told = "is a system event type" if name in SYSTEM else "is taken already"
+            told = types.add(connection, name, one["event_properties"], call.who, account.journal.clock())
+            if isinstance(told, str):
                 failed.append({"event_type": name, "error_message": f"{name} {told}"})
-                continue
-            known.add(name)
-            body = {**one, "event_type_id": minted(PREFIX), "created_at": account.journal.clock().isoformat()}
-            documents.put(connection, account, KIND, name, body, call.who)
-            made.append({field: body[field] for field in ("event_type_id", "event_type", "event_properties")})
+            else:
+                made.append({field: told[field] for field in ("event_type_id", "event_type", "event_properties")})
         return made, failed
 
     made, failed = await documents.within(account, work)
@@ -64,33 +58,12 @@ async def delete(call: Call) -> Answer:
     ids = some_ids(call.body, "event_type_ids")
     account = call.account
 
-    def work(connection: Connection) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-        names = {body["event_type_id"]: name for name, body in documents.bodies(connection, KIND).items()}
-        used = {
-            str(element.get("event_type")) for body in documents.bodies(connection, SEGMENT).values()
-            for element in body.get("event_sequence") or ()
-        }
-        gone, failed = [], []
-        for one in ids:
-            fault = _kept(one, names, used)
-            if fault:
-                failed.append({"event_type_id": one, "error_message": fault})
-                continue
-            stored.delete(connection, KIND, names[one], call.who, account.journal.clock())
-            gone.append({"event_type_id": one})
-        return gone, failed
-
-    gone, failed = await documents.within(account, work)
+    refused = await documents.within(
+        account, lambda connection: types.remove(connection, ids, call.who, account.journal.clock())
+    )
+    gone = [{"event_type_id": one} for one in dict.fromkeys(ids) if one not in refused]
+    failed = [{"event_type_id": one, "error_message": why} for one, why in refused.items()]
     return some(200, "deleted_event_types", gone, "failed_to_delete", failed)
-
-
-def _kept(event_type_id: str, names: dict[str, str], used: set[str]) -> str:
-    """Why a type is not deleted, or nothing."""
-    if event_type_id in SYSTEM:
-        return "is a system event type"
-    if event_type_id not in names:
-        return "there is no such event type"
-    return "a segment uses this event type" if names[event_type_id] in used else ""
 
 
 def _checked(given: dict[str, Any], where: str) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def test_lists_of_ids_and_deletion(applied: Shop) -> None:
     segment_id = applied.good("get", "segments", "-i").out.strip()
     type_id = applied.good("get", "eventtypes", "login", "--ids").out.strip()
     used = applied("delete", "eventtypes", type_id, "nobody")
-    assert used.code == 1 and "a segment uses it" in used.err and "no such event type" in used.err
+    assert used.code == 1 and "a segment uses this event type" in used.err and "no such event type" in used.err
     assert applied.good("delete", "segments", segment_id).out == f"deleted {segment_id}\n"
     applied.good("delete", "eventtypes", type_id)
     assert applied("delete", "segments", segment_id).code == 1
