@@ -17,6 +17,7 @@ class Pipeline:
 
     ``as_of``: the cut-off of a run. ``run_start`` is the start of the night rounded up to the next second;
     ``last_event`` is one second after the newest event, for historical data.
+    ``dask_scheduler``: address of the cluster that makes the lists; empty for threads of this process.
     """
 
     as_of: AsOfPolicy = "run_start"
@@ -25,6 +26,7 @@ class Pipeline:
     memory_limit: str = "4GB"
     keep_runs: int = 7
     lease_seconds: int = 120
+    dask_scheduler: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ _OUT = types.Array(types.float64, 1, "C")
 
 def forest_scores(forest: Forest, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     """What ``forest.score`` gives for float32 rows (n, terms): float64 (n,)."""
-    if not len(forest.start) or not _small(forest):
+    if not _small(forest):
         return forest.score(matrix.astype(np.float64))
     threshold = forest.threshold.astype(np.float32)
     # A float32 is at most a float64 exactly when it is at most the next float32 that is not above it.
@@ -47,9 +47,9 @@ def forest_scores(forest: Forest, matrix: NDArray[np.float32]) -> NDArray[np.flo
 
 
 def _small(forest: Forest) -> bool:
-    """Whether no tree has more leaves than a word has bits."""
-    leaves = np.add.reduceat((forest.term < 0).astype(np.int64), forest.start[:-1]) if len(forest.start) > 1 else 0
-    return bool(np.max(leaves) <= MOST_LEAVES)
+    """Whether no tree has more leaves than a word has bits. There may be nodes behind the last tree."""
+    before = np.concatenate([[0], np.cumsum(forest.term < 0)])
+    return bool(np.diff(before[forest.start]).max(initial=0) <= MOST_LEAVES)
 
 
 @numba.njit(types.void(types.int64, types.int64, _INTS, _INTS, _INTS, _INTS_OUT, _INTS_OUT), cache=True, nogil=True)

@@ -36,7 +36,7 @@ ITEM_COLUMNS = {"item_category", "item_name", "item_description", "item_price"}
 """Columns of an item that are properties too."""
 
 # Settings that change how a run is made but never what is in it.
-_NOT_CONTENT = {"pipeline": {"threads", "memory_limit", "keep_runs", "lease_seconds", "as_of"}}
+_NOT_CONTENT = {"pipeline": {"threads", "memory_limit", "keep_runs", "lease_seconds", "as_of", "dask_scheduler"}}
 _NOT_CONTENT_SECTIONS = {"serving", "journal_url", "workspace", "ingest", "webhooks", "live_segments"}
 
 

@@ -19,6 +19,8 @@ from contracts.progress import Progress
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Settings
 from flows.stages.recommend import RecommendOutcome
+from flows.stages.shards import Block, MakeLists, list_makers
+from models.interactions import Interactions
 from models.ranking import Floats, Ints
 from models.recommenders.popular import Popular
 from store import disk
@@ -59,9 +61,10 @@ def precompute(
     with disk.storage_errors("write the precomputed lists"):
         np.save(pack / "popularity.npy", outcome.learned_from.popularity_order(), allow_pickle=False)
         allowed = _allowed(con, settings, len(outcome.item_ids))
-        profiles, cold = _write_lists(con, pack, outcome, settings, allowed, progress)
-        related = _write_neighbours(con, pack, outcome, settings, allowed, progress)
-        _write_further(pack, outcome, settings, allowed, progress, named)
+        with list_makers(settings.pipeline) as make:
+            profiles, cold = _write_lists(con, pack, outcome, settings, allowed, progress, make)
+            related = _write_neighbours(con, pack, outcome, settings, allowed, progress)
+            _write_further(pack, outcome, settings, allowed, progress, named, make)
     return Precomputed(profiles, cold, len(outcome.item_ids), related)
 
 
@@ -84,6 +87,7 @@ def _write_lists(
     settings: Settings,
     allowed: NDArray[np.bool_],
     progress: Progress,
+    make: MakeLists,
 ) -> tuple[int, int]:
     interactions, width = outcome.interactions, settings.recommendations.candidates
     profile_ids = (
@@ -97,23 +101,26 @@ def _write_lists(
     popular = Popular().fit(outcome.learned_from)
     common = popular.recommend(csr_matrix((1, len(item_ids)), dtype=np.float32), width, allowed=allowed)
     total, cold_total = interactions.n_profiles, 0
+    starts = range(0, total, BLOCK)
     kept = _read_kept(con, outcome.lists_of, total) if outcome.lists_of is not None else None
     _create(con, "recommendation_lists")
     with (
         _array(pack / "lists_items.npy", (total, width), np.int32) as all_items,
         _array(pack / "lists_scores.npy", (total, width), np.float32) as all_scores,
     ):
-        for start in range(0, total, BLOCK):
+        warm = [np.flatnonzero(np.diff(interactions.indptr[start : start + BLOCK + 1])) + start for start in starts]
+        made = make(outcome.serving, _blocks(interactions, excluded, warm), width, allowed)
+        for start, some, found in zip(starts, warm, made, strict=True):
             stop = min(start + BLOCK, total)
             progress.step("precompute lists", start, total)
-            cold = np.diff(interactions.indptr[start : stop + 1]) == 0
             rows = np.arange(start, stop)
+            cold = ~np.isin(rows, some)
             all_items[start:stop], all_scores[start:stop] = common
-            barred = cold & (excluded is not None and np.diff(excluded.indptr[start : stop + 1]) > 0)
-            for model, some in ((outcome.serving, rows[~cold]), (popular, rows[barred])):
-                exclude = None if excluded is None else excluded[some]
-                all_items[some], all_scores[some] = model.recommend(
-                    interactions.histories(some), width, exclude=exclude, allowed=allowed,
+            all_items[some], all_scores[some] = found
+            if excluded is not None:
+                barred = rows[cold & (np.diff(excluded.indptr[start : stop + 1]) > 0)]
+                all_items[barred], all_scores[barred] = popular.recommend(
+                    interactions.histories(barred), width, exclude=excluded[barred], allowed=allowed,
                     threads=settings.pipeline.threads,
                 )
             models = np.where(cold, popular.name, outcome.serving.name)
@@ -139,6 +146,14 @@ def _write_lists(
             )
     progress.step("precompute lists", total, total)
     return total, cold_total
+
+
+def _blocks(
+    interactions: Interactions, excluded: csr_matrix | None, rows: list[NDArray[np.int64]]
+) -> Iterator[Block]:
+    """What is known of the profiles of each entry of ``rows``."""
+    for some in rows:
+        yield Block(interactions.histories(some), None if excluded is None else excluded[some])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,7 +252,7 @@ def _write_neighbours(
 
 def _write_further(
     pack: Path, outcome: RecommendOutcome, settings: Settings, allowed: NDArray[np.bool_], progress: Progress,
-    named: Collection[str],
+    named: Collection[str], make: MakeLists,
 ) -> None:
     """Lists of the further recommenders; a cold profile has popularity in each of them."""
     wanted, interactions = settings.recommendations, outcome.interactions
@@ -246,18 +261,15 @@ def _write_further(
     own = (outcome.serving,) if outcome.serving.name in named else ()
     related = [model for model in (*own, *outcome.further) if model.name != outcome.neighbours.name]
     served = np.load(pack / "lists_items.npy", mmap_mode="r", allow_pickle=False)
+    starts = range(0, len(served), BLOCK)
     for model in outcome.further:
         with _array(pack / f"lists.{model.name}_items.npy", served.shape, np.int32) as items:
-            for start in range(0, len(served), BLOCK):
+            warm = [np.flatnonzero(~cold[start : start + BLOCK]) + start for start in starts]
+            made = make(model, _blocks(interactions, excluded, warm), wanted.candidates, allowed)
+            for start, some, (found, _) in zip(starts, warm, made, strict=True):
                 progress.step(f"precompute lists of {model.name}", start, len(served))
-                rows = np.arange(start, min(start + BLOCK, len(served)))
-                items[rows] = served[rows]
-                warm = rows[~cold[rows]]
-                items[warm], _ = model.recommend(
-                    interactions.histories(warm), wanted.candidates,
-                    exclude=None if excluded is None else excluded[warm],
-                    allowed=allowed, threads=settings.pipeline.threads,
-                )
+                items[start : start + BLOCK] = served[start : start + BLOCK]
+                items[some] = found
     for model in related:
         progress.step(f"precompute neighbours of {model.name}", 0, len(allowed))
         near, _ = model.neighbours(wanted.neighbours, allowed=allowed, threads=settings.pipeline.threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from models.churn.forest import Forest
-from models.trees import BLOCK, forest_scores
+from models.trees import BLOCK, _small, forest_scores
 
 
 def grown(leaves: int, trees: int, seed: int = 0) -> tuple[Forest, np.ndarray[Any, Any]]:
@@ -31,6 +32,13 @@ def test_equal_to_the_sum_over_trees(leaves: int) -> None:
     edges = np.float32(np.resize(forest.threshold[forest.term >= 0], (40, 6)))
     for rows in (matrix, matrix[:1], matrix[:0], other, edges, np.nextafter(edges, np.float32(np.inf))):
         np.testing.assert_array_equal(forest_scores(forest, rows), forest.score(rows))
+
+
+def test_the_first_trees_of_a_forest() -> None:
+    forest, matrix = grown(15, 20)
+    some = replace(forest, start=forest.start[:8])
+    assert _small(some)
+    np.testing.assert_array_equal(forest_scores(some, matrix), some.score(matrix))
 
 
 def test_a_forest_of_no_tree_says_its_base() -> None:
