@@ -55,7 +55,8 @@ def list_makers(pipeline: Pipeline) -> Iterator[MakeLists]:
         from distributed import Client
     except ImportError as error:
         raise UsageError(
-            "pipeline.dask_scheduler is set, but Dask is not installed", hint="pip install '.[dask]' in the project's folder"
+            "pipeline.dask_scheduler is set, but Dask is not installed",
+            hint="pip install '.[dask]' in the project's folder",
         ) from error
     try:
         client = Client(pipeline.dask_scheduler, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
