@@ -184,26 +184,25 @@ def rp3beta(beta: float = 0.6, k: float = 100, alpha: float = 1.0) -> Learn:
         to_item = (diags(1 / np.maximum(of_profile, 1)) @ ones).power(alpha).tocsr()
         to_profile = (diags(1 / np.maximum(of_item, 1)) @ ones.T).power(alpha).tocsr()
         discount = diags(1 / np.maximum(of_item, 1) ** beta)
-        nearest = []
-        for start in range(0, ones.shape[1], WALKED):
-            walk = (to_profile[start : start + WALKED] @ to_item @ discount).tocoo()
-            other = walk.col != walk.row + start
-            rest = csr_matrix((walk.data[other], (walk.row[other], walk.col[other])), shape=walk.shape)
-            nearest.append(_strongest(rest, int(k)))
-        kept = vstack(nearest, format="csr") if nearest else csr_matrix(ones.shape[::-1], dtype=np.float32)
+        n, nearest = ones.shape[1], []
+        for start in range(0, n, WALKED):
+            walk = (to_profile[start : start + WALKED] @ to_item @ discount).toarray().astype(np.float32)
+            walk[np.arange(len(walk)), np.arange(start, start + len(walk))] = 0
+            nearest.append(_strongest(walk, min(int(k), n)))
+        kept = vstack(nearest, format="csr") if nearest else csr_matrix((n, n), dtype=np.float32)
         return lambda history: (binary(history) @ kept).toarray()
 
     return learn
 
 
-WALKED = 2048
+WALKED = 512
 """Items whose walks are held at once."""
 
 
-def _strongest(matrix: csr_matrix, k: int) -> csr_matrix:
-    """The ``k`` greatest entries of each row."""
-    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((-matrix.data, row))
-    place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
-    kept = order[place < k]
-    return csr_matrix((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape, dtype=np.float32)
+def _strongest(block: Floats, k: int) -> csr_matrix:
+    """The ``k`` greatest entries of each row, those above zero."""
+    place = np.sort(np.argpartition(-block, k - 1, axis=1)[:, :k], axis=1)
+    values = np.take_along_axis(block, place, axis=1)
+    some = values > 0
+    ends = np.concatenate([[0], np.cumsum(some.sum(axis=1))])
+    return csr_matrix((values[some], place[some], ends), shape=block.shape, dtype=np.float32)
