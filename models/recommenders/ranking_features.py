@@ -20,10 +20,19 @@ NEVER = 10_000.0
 NEW, OLD, LEVEL = "popularity_4", "popularity_60", np.float32(0.05)
 """A trend is the quotient of these two popularities, the older one raised by the level."""
 
-ITEM = (*(f"popularity_{days:g}" for days in HALF_LIVES), "profiles", "repeats", "item_last", "item_first", "price")
+YEAR, SEASON = 365.0, 45.0
+"""A year ago: the days that followed this date then, and as many before it."""
+
+ITEM = (
+    *(f"popularity_{days:g}" for days in HALF_LIVES), "profiles", "repeats", "item_last", "item_first", "price",
+    "year_ago", "year_ago_trend", "repeaters",
+)
 PAIR = ("weight", "recent_weight", "events", "last", "first", "gap")
 PROFILE = ("days", "profile_last", "profile_first", "rhythm", "items", "repetition", "price_level", "mainstream")
-CROSS = ("price_distance", "share_of_days", "last_of_rhythm", "due", "trend")
+CROSS = (
+    "price_distance", "share_of_days", "last_of_rhythm", "due", "trend", "own_share", "own_recent_share",
+    "last_of_gap", "days_without", "own_year_ago",
+)
 STAGE = ("ease", "blend", "place", "content")
 FEATURES = (*STAGE, *ITEM, *PAIR, *PROFILE, *CROSS)
 
@@ -50,12 +59,31 @@ class ItemTable:
         price = np.full(n, np.nan)
         if items is not None and items.prices is not None:
             price = np.log1p(np.maximum(items.prices, 0))
-        columns = (*shares, events / np.maximum(profiles, 1), newest, oldest, price)
+        season = _year_ago(last, first, index, n, int(oldest.max(initial=0)))
+        again = np.bincount(index, interactions.events > 1, minlength=n) / np.maximum(profiles, 1)
+        columns = (*shares, events / np.maximum(profiles, 1), newest, oldest, price, *season, again)
         return cls(np.stack(columns, axis=1).astype(np.float32).reshape(n, len(ITEM)))
 
     def column(self, name: str) -> Floats:
         """One fact of all items."""
         return self.values[:, ITEM.index(name)]
+
+
+def _year_ago(
+    last: NDArray[np.float64], first: NDArray[np.float64], index: NDArray[Any], n: int, days: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Profiles that began or ended with each item in the season that followed this date a year ago, as a share of the
+    mean, and the same against the season before that; not-a-number where the past of ``days`` is too short.
+    """
+    if days < YEAR + SEASON:
+        return np.full(n, np.nan), np.full(n, np.nan)
+    found = []
+    for newest, oldest in ((YEAR - SEASON, YEAR), (YEAR, YEAR + SEASON)):
+        inside = ((last >= newest) & (last < oldest)) | ((first >= newest) & (first < oldest))
+        number = np.bincount(index, inside, minlength=n)
+        some = number[number > 0]
+        found.append(number / (some.mean() if len(some) else 1.0))
+    return found[0], found[0] / (found[1] + LEVEL)
 
 
 def features(
@@ -74,12 +102,22 @@ def features(
     facts |= {name: profile[..., number] for number, name in enumerate(PROFILE)}
     facts |= {name: pair[..., number] for number, name in enumerate(PAIR)}
     rhythm = np.maximum(facts["rhythm"], 1)
+    total, recent = (
+        np.maximum(np.bincount(history.rows(), weight, minlength=rows), 1e-9)[:, None]
+        for weight in (history.weight, history.recent_weight)
+    )
+    year_ago = [(facts[name] >= YEAR - SEASON) & (facts[name] < YEAR) for name in ("last", "first")]
     cross = (
         np.abs(facts["price"] - facts["price_level"]),
         facts["events"] / np.maximum(facts["days"], 1),
         facts["last"] / rhythm,
         (facts["last"] - facts["profile_last"]) / rhythm,
         facts[NEW] / (facts[OLD] + LEVEL),
+        facts["weight"] / total,
+        facts["recent_weight"] / recent,
+        facts["last"] / np.maximum(facts["gap"], 1),
+        _days_without(history, facts["last"]),
+        year_ago[0] | year_ago[1],
     )
     profiles = np.broadcast_to(profile, (rows, k, len(PROFILE)))
     found = np.concatenate([stage, item, pair, profiles, np.stack(cross, axis=2)], axis=2, dtype=np.float32)
@@ -124,6 +162,18 @@ def _profiles(table: ItemTable, history: Histories) -> Floats:
     repetition = np.bincount(row, history.events, minlength=rows) / some
     columns: tuple[NDArray[Any], ...] = (active, last, first, rhythm, number, repetition, price, mainstream)
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _days_without(history: Histories, last: Floats) -> Floats:
+    """On how many of its known days each profile was there since it last had the candidates; as ``last`` (b, k)."""
+    row = history.rows()
+    days = np.unique(np.concatenate([_dated(row, history.last_age), _dated(row, history.first_age)]))
+    own = np.broadcast_to(np.arange(len(last))[:, None], last.shape)
+    known = ~np.isnan(last)
+    begin = np.searchsorted(days, np.arange(len(last), dtype=np.int64) << 32)
+    found = np.full(last.shape, np.nan, np.float32)
+    found[known] = np.searchsorted(days, _dated(own[known], last[known])) - begin[own[known]]
+    return found
 
 
 def _dated(row: NDArray[np.intp], age: Floats) -> NDArray[np.int64]:
