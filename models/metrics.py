@@ -36,6 +36,12 @@ def ndcg(hit: NDArray[np.bool_], relevant: NDArray[Any], k: int) -> Values:
     return np.asarray(gained / ideal[np.minimum(k, relevant).astype(np.int64)], dtype=np.float64)
 
 
+def fairness(relevant: NDArray[Any], k: int) -> Values:
+    """Weight of each profile's hits in a mean of NDCG: what an ideal list is divided by, of one relevant item 1."""
+    ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
+    return np.asarray(1 / ideal[np.clip(relevant.astype(np.int64), 1, k) - 1], dtype=np.float64)
+
+
 def auc(items: NDArray[np.int32], relevant: csr_matrix, candidates: NDArray[np.int64]) -> Values:
     """Share of pairs of a relevant and another item that are ranked the right way, one value a row.
 

@@ -28,6 +28,15 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """The same for pools of libraries that were loaded only now, such as scikit-learn's: they are looked for anew."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        yield
+
+
 def over_shards(work: Callable[[int, int], None], total: int, size: int, threads: int) -> None:
     """Call ``work(start, stop)`` for every shard of ``size`` rows of ``total``, on ``threads`` workers.
 

@@ -22,7 +22,7 @@ from models.recommenders.linear import linear_part
 from models.recommenders.ranking_features import FEATURES, ItemTable, features
 from models.recommenders.recommender import Recommender, leave_out, tile_rows
 from models.split import Mode, Split, without
-from models.threads import Scratch, over_shards
+from models.threads import Scratch, one_thread, over_shards
 from models.trees import forest_scores
 
 SUBJECTS = 3000
@@ -164,7 +164,10 @@ class Ranker(Recommender):
             random_state=self.seed,
             categorical_features=None,
         )
-        forest = Forest.of(model.fit(matrix[:, used], label))
+        # NDCG is a mean over profiles, each divided by its own ideal list: so much weighs what is learned of it.
+        weight = np.repeat(metrics.fairness(examples.relevant[rows], DEPTH), width)
+        with one_thread():
+            forest = Forest.of(model.fit(matrix[:, used], label, sample_weight=weight))
         forest.term[forest.term >= 0] = used[forest.term[forest.term >= 0]]
         return forest
 
