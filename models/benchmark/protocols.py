@@ -159,19 +159,19 @@ def _time_contestants(data: TimeData, threads: int, only: Sequence[str]) -> Iter
 LEARNING = ("blend", "ranker")
 SHARED = (*LINEAR, "content")
 """Models that others are made of."""
-RIDGES = {"regularization": (500.0, 100.0, 200.0, 1000.0, 2000.0)}
+RIDGES = {"regularization": (500.0, 200.0, 1000.0)}
 SHARES = {"share": (1.0, 0.3, 0.6, 2.0, 4.0)}
 
 
 def tuned_neighbours(threads: int) -> tuple[Reference, ...]:
     """Peers that add up item neighbours, whose parameters are settled on a lesson."""
-    nearest = (50, 20, 100, 200)
+    nearest = (50, 20, 100)
     found = [
         Tuned(f"item-kNN (implicit {name})", partial(peer.implicit_neighbours, f"{name}Recommender", threads),
               {"k": nearest})
         for name in ("Cosine", "BM25")
     ]
-    return *found, Tuned("RP3beta", peer.rp3beta, {"beta": (0.6, 0.2, 0.4, 0.8, 0.0), "k": (100, 50, 200, 500)})
+    return *found, Tuned("RP3beta", peer.rp3beta, {"beta": (0.6, 0.2, 0.4, 0.8), "k": (100, 50, 200)})
 
 
 def _summed(train: Interactions) -> Interactions:

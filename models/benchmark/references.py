@@ -186,8 +186,9 @@ def rp3beta(beta: float = 0.6, k: float = 100, alpha: float = 1.0) -> Learn:
         discount = diags(1 / np.maximum(of_item, 1) ** beta)
         n, nearest = ones.shape[1], []
         for start in range(0, n, WALKED):
-            walk = (to_profile[start : start + WALKED] @ to_item @ discount).toarray().astype(np.float32)
-            walk[np.arange(len(walk)), np.arange(start, start + len(walk))] = 0
+            walk = (to_profile[start : start + WALKED] @ to_item @ discount).tocsr()
+            own = np.repeat(np.arange(start, start + walk.shape[0]), np.diff(walk.indptr))
+            walk.data[walk.indices == own] = 0
             nearest.append(_strongest(walk, min(int(k), n)))
         kept = vstack(nearest, format="csr") if nearest else csr_matrix((n, n), dtype=np.float32)
         return lambda history: (binary(history) @ kept).toarray()
@@ -199,10 +200,10 @@ WALKED = 512
 """Items whose walks are held at once."""
 
 
-def _strongest(block: Floats, k: int) -> csr_matrix:
+def _strongest(rows: csr_matrix, k: int) -> csr_matrix:
     """The ``k`` greatest entries of each row, those above zero."""
-    place = np.sort(np.argpartition(-block, k - 1, axis=1)[:, :k], axis=1)
-    values = np.take_along_axis(block, place, axis=1)
-    some = values > 0
-    ends = np.concatenate([[0], np.cumsum(some.sum(axis=1))])
-    return csr_matrix((values[some], place[some], ends), shape=block.shape, dtype=np.float32)
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    order = np.lexsort((-rows.data, row))
+    place = np.arange(len(order)) - np.repeat(rows.indptr[:-1], np.diff(rows.indptr))
+    kept = order[(place < k) & (rows.data[order] > 0)]
+    return csr_matrix((rows.data[kept], (row[kept], rows.indices[kept])), shape=rows.shape, dtype=np.float32)
