@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -143,9 +142,9 @@ def test_features_of_the_call_are_sources() -> None:
 
 def test_patterns_take_linear_time() -> None:
     evil = rule([["utm_source", "regex", "(a+)+(a*)*$"], ["utm_source", "regex", "(x+x+)+y"]], andor="or")
-    began = time.perf_counter()
-    derive([evil] * 20, visitor(parameters={"utm_source": "a" * 5000 + "x" * 5000 + "!"}))
-    assert time.perf_counter() - began < 5  # a backtracking engine needs longer than the world is old
+    # A backtracking engine would be at this when the world ends.
+    assert derive([evil] * 20, visitor(parameters={"utm_source": "a" * 500 + "x" * 500 + "!"}))[0] == ()
+    assert derive([evil] * 20, visitor(parameters={"utm_source": "x" * 900 + "y"}))[0] == ("met",)
 
 
 def test_only_1024_characters_of_the_input_are_searched() -> None:

@@ -122,9 +122,7 @@ def test_a_database_is_deleted_while_its_pipeline_runs(shop: House) -> None:
         give_up = time.monotonic() + 20
         while shop.control.tasks(made)[1].child is None and time.monotonic() < give_up:
             time.sleep(0.01)
-        began = time.monotonic()
         assert client.delete("/databases/current/").status_code == 204
-        assert time.monotonic() - began < 29
     states = {task.task_id: task for task in shop.control.tasks(made)}
     assert states[first].status == states[second].status == "CANCELLED"
     child = states[first].child
