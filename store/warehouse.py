@@ -17,9 +17,12 @@ from contracts.settings import Pipeline
 from store.disk import sync_file, sync_folder
 from store.layout import Layout
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 # The format of the file: from this version of DuckDB on texts are stored smaller, and faster.
 STORAGE = "v1.4.0"
+
+# Columns that tables of earlier versions lack.
+ADDED = (("pending_events", "session_id VARCHAR"),)
 
 # No primary keys: they make a bulk load half as fast. Uniqueness of profile_id, item_id and event_id is kept by the
 # load and tested.
@@ -48,7 +51,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS pending_events (
     load_id BIGINT, line BIGINT, ordinal BIGINT, profile_key VARCHAR, event_type VARCHAR, item_id VARCHAR,
     created_at TIMESTAMP,
-    dated BOOLEAN, properties VARCHAR, content_hash VARCHAR);
+    dated BOOLEAN, properties VARCHAR, content_hash VARCHAR, session_id VARCHAR);
 -- One event that waited for its profile, by the order in which it was loaded at last; those already looked at may go.
 CREATE TABLE IF NOT EXISTS late_events (
     number BIGINT, load_id BIGINT, event_id VARCHAR, created_at TIMESTAMP, released_at TIMESTAMP);
@@ -247,10 +250,12 @@ def create_schema(con: duckdb.DuckDBPyConnection) -> None:
     database (tests, scratch files).
     """
     con.execute(SCHEMA)
+    for table, column in ADDED:
+        con.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column}")
     con.execute(
         "INSERT INTO warehouse_state SELECT 0, $v WHERE NOT EXISTS (FROM warehouse_state)", {"v": SCHEMA_VERSION}
     )
-    # So far every version only added tables.
+    # Versions added tables, and what is in ADDED.
     con.execute("UPDATE warehouse_state SET schema_version = $v WHERE schema_version < $v", {"v": SCHEMA_VERSION})
 
 

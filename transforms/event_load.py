@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from transforms import session_load
 from transforms.cells import literal
 from transforms.drops import count
 from transforms.event_rows import event_id
@@ -86,14 +87,16 @@ def _insert(con: duckdb.DuckDBPyConnection, table: str, load_id: str) -> int:
     return int(row[0]) if row else 0
 
 
-def keep_pending(con: duckdb.DuckDBPyConnection, load_id: int, content_hash: str) -> int:
-    """Keep the rows that lack nothing but their profile; temp table ``fault_lines`` has their lines.
+def keep_pending(con: duckdb.DuckDBPyConnection, load_id: int, content_hash: str, *, sessions: bool) -> int:
+    """Keep the rows that lack nothing but their profile; temp table ``fault_lines`` has their lines. ``sessions``: the
+    file has a column of sessions.
 
     Returns how many.
     """
+    session = "session_id" if sessions else "NULL"
     row = con.execute(
         "INSERT INTO pending_events SELECT $load, f.line, ordinal, profile_key, event_type, item_id, created_at, "
-        "dated, properties, $hash "
+        f"dated, properties, $hash, {session} "
         f"FROM prepared JOIN fault_lines f USING (ordinal) WHERE {PENDING}",
         {"load": load_id, "hash": content_hash},
     ).fetchone()
@@ -121,7 +124,12 @@ def release_pending(con: duckdb.DuckDBPyConnection, now: str) -> tuple[int, int]
         f"CREATE OR REPLACE TEMP TABLE released_once AS SELECT * FROM ({keyed}) QUALIFY row_number() OVER (PARTITION "
         "BY event_id ORDER BY load_id) = 1"
     )
+    visits = count(con, "session_id IS NOT NULL", "released_once")
+    if visits:
+        session_load.split_sessions(con, "released_once")
     new = _insert(con, "released_once", "load_id")
+    if visits:
+        session_load.take_sessions(con, "happened", "resolved")
     if new:
         # Of an event that another file brought before, the row is that file's.
         con.execute(

@@ -9,22 +9,23 @@ from transforms.event_rows import stranger
 from transforms.interactions import INTERACTION
 
 
-def split_sessions(con: duckdb.DuckDBPyConnection) -> int:
-    """Move the rows of ``fresh`` that happened in sessions into temp table ``happened``, and whose sessions they are
-    into ``resolved``, as ``take_sessions`` reads them; rows that name a profile stay in ``fresh`` as well. Returns how
-    many new ones name none.
+def split_sessions(con: duckdb.DuckDBPyConnection, table: str = "fresh") -> int:
+    """Move the rows of a table that happened in sessions into temp table ``happened``, and whose sessions they are
+    into ``resolved``, as ``take_sessions`` reads them; rows that name a profile stay where they are as well. Returns
+    how many new ones name none.
     """
     nobody = f"profile_id = {stranger('session_id')}"
     con.execute(
         "CREATE OR REPLACE TEMP TABLE happened AS SELECT event_id, session_id, event_type, item_id, created_at, "
-        "properties FROM fresh WHERE session_id IS NOT NULL"
+        f"properties FROM {table} WHERE session_id IS NOT NULL"
     )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE resolved AS SELECT row_number() OVER (ORDER BY created_at, event_id) AS seq, "
-        f"session_id, profile_id, created_at AS resolved_at FROM fresh WHERE session_id IS NOT NULL AND NOT ({nobody})"
+        f"session_id, profile_id, created_at AS resolved_at FROM {table} "
+        f"WHERE session_id IS NOT NULL AND NOT ({nobody})"
     )
-    con.execute(f"DELETE FROM fresh WHERE session_id IS NOT NULL AND {nobody}")
-    own = "SELECT event_id FROM fresh UNION ALL SELECT event_id FROM session_events"
+    con.execute(f"DELETE FROM {table} WHERE session_id IS NOT NULL AND {nobody}")
+    own = f"SELECT event_id FROM {table} UNION ALL SELECT event_id FROM session_events"
     return count(con, f"event_id NOT IN ({own})", "happened")
 
 

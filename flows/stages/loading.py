@@ -394,8 +394,9 @@ class _Loader:
         if terms.create_profiles and event_load.create_profiles(con, self.load_id, stamp(self.times.now), NEVER):
             self.changed = True
         event_load.number_equals(con, terms.content_hash, continued=bool(counted))
-        event_load.keep_pending(con, self.load_id, terms.content_hash)
-        if "session_id" not in fields.fields:
+        sessions = "session_id" in fields.fields
+        event_load.keep_pending(con, self.load_id, terms.content_hash, sessions=sessions)
+        if not sessions:
             return event_load.insert_events(con, self.load_id)
         strangers = session_load.split_sessions(con)
         both = event_load.insert_events(con, self.load_id)

@@ -98,6 +98,39 @@ def test_how_rows_are_delivered_does_not_matter(tmp_path: Path) -> None:
     assert len(digests) == 1
 
 
+def test_a_visit_that_waits_for_its_profile_keeps_its_session(tmp_path: Path) -> None:
+    lines = ["s1,,2025-01-01 10:00:00,a", "s1,c-9,2025-01-01 10:05:00,b", ",c-9,2025-01-01 10:06:00,c"]
+    people = "customer_id\nc-9\n"
+    digests = []
+    for people_first in (True, False):
+        layout = Layout(tmp_path / str(people_first))
+        layout.create()
+        (layout.inbox / "clicks").mkdir()
+        for step in (people_first, not people_first):
+            if step:
+                (layout.inbox / "profiles" / "p.csv").write_text(people)
+                ingest(layout, SETTINGS, (source(),), NOW)
+            else:
+                deliver(layout, "1.csv", *lines)
+        assert of_events(layout) == [("c-9", "a", 0), ("c-9", "b", 5), ("c-9", "c", 6)]
+        assert rows(layout, "SELECT session_id, customer_id FROM sessions JOIN profiles USING (profile_id)") == [
+            ("s1", "c-9")
+        ]
+        assert rows(layout, "SELECT item_id FROM session_events ORDER BY created_at") == [("a",), ("b",)]
+        assert rows(layout, "SELECT count(*) FROM pending_events") == [(0,)]
+        with open_warehouse(layout, SETTINGS.pipeline) as con:
+            digests.append(warehouse_digest(con))
+    assert digests[0] == digests[1]
+
+
+def test_a_warehouse_of_an_earlier_version_gets_the_columns_that_came_later(layout: Layout) -> None:
+    with open_warehouse(layout, SETTINGS.pipeline) as con:
+        con.execute("ALTER TABLE pending_events DROP COLUMN session_id")
+        con.execute("UPDATE warehouse_state SET schema_version = 5")
+    deliver(layout, "1.csv", "s1,c-9,2025-01-01 10:05:00,b")
+    assert rows(layout, "SELECT profile_key, session_id FROM pending_events") == [("c-9", "s1")]
+
+
 def test_faults(layout: Layout) -> None:
     report = deliver(
         layout, "1.csv", ",,2025-01-01 10:00:00,a", '"s,1",,2025-01-01 10:00:00,a', "s1,nobody,2025-01-01 10:00:00,a",
