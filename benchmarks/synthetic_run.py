@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from contracts.published import TABLE_BY_NAME, Identity
+from contracts.manifest import Identity
+from contracts.published import TABLE_BY_NAME
 from contracts.settings import Settings
 from store import runs
 from store.layout import Layout

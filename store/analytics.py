@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import duckdb
 
-from contracts.published import TABLES, Manifest, Table
+from contracts.manifest import Manifest
+from contracts.published import TABLES
+from contracts.tables.table import Table
 from store import disk
 from store.faults import storage_border
 from store.journal.jobs import Job

@@ -10,7 +10,9 @@ import duckdb
 import pyarrow.parquet as pq
 
 from contracts.errors import VerificationFailed
-from contracts.published import TABLE_BY_NAME, Manifest, PublishedTable, Table
+from contracts.manifest import Manifest, PublishedTable
+from contracts.published import TABLE_BY_NAME
+from contracts.tables.table import Table
 from store import disk
 from transforms.quoting import text_literal
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import NotFound, StorageError, VerificationFailed
-from contracts.published import MANIFEST_VERSION, Identity, Manifest, PublishedTable
+from contracts.manifest import MANIFEST_VERSION, Identity, Manifest, PublishedTable
 from store import disk
 from store.exports import check_table
 from store.layout import Layout

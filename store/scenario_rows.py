@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from contracts.published import PublishedTable
+from contracts.manifest import PublishedTable
 from store.exports import published
 from store.pack.rows import Rows
 

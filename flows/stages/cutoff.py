@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from contracts.published import Identity
+from contracts.manifest import Identity
 from contracts.settings import AsOfPolicy
 from flows.stages.documents import RunDocuments, read_documents
 from store.code_version import code_version

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from contracts.manifest import PublishedTable
 from contracts.progress import Progress
-from contracts.published import PublishedTable
 from contracts.settings import Settings
 from flows.stages.documents import RunDocuments
 from flows.stages.publish import insert_rows

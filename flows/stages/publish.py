@@ -15,8 +15,9 @@ import duckdb
 
 from contracts.account import JOB_NAMES
 from contracts.errors import StorageError, VerificationFailed
+from contracts.manifest import Identity, Manifest, PublishedTable
 from contracts.progress import Progress
-from contracts.published import TABLE_BY_NAME, TABLES, Identity, Manifest, PublishedTable
+from contracts.published import TABLE_BY_NAME, TABLES
 from flows.stages.job_log import completed
 from store import analytics, runs
 from store.exports import MONTHLY, export_monthly, export_table, months_note

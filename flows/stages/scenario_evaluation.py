@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from contracts.manifest import PublishedTable
 from contracts.progress import Progress
-from contracts.published import PublishedTable
 from contracts.settings import Settings
 from flows.stages.publish import insert_rows
 from flows.stages.recommend import Window

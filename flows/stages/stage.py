@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.account import JOB_NAMES
-from contracts.published import Manifest, PublishedTable
+from contracts.manifest import Manifest, PublishedTable
 from flows.stages.check import CheckOutcome
 from flows.stages.cutoff import Cut
 from flows.stages.materialize import Materialized

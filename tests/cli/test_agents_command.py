@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from contracts.published import Identity
+from contracts.manifest import Identity
 from flows.stages.publish import insert_rows
 from store import analytics, runs
 from store.definitions import load_settings

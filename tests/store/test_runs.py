@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from contracts.errors import NotFound, StorageError, VerificationFailed
-from contracts.published import TABLE_BY_NAME, TABLES, Identity, Manifest
+from contracts.manifest import Identity, Manifest
+from contracts.published import TABLE_BY_NAME, TABLES
 from store import analytics, runs
 from store.exports import export_monthly, export_table
 from store.layout import Layout
