@@ -104,6 +104,7 @@ class Outcome:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     records: Records = field(default_factory=Records)
     evaluation: list[dict[str, Any]] = field(default_factory=list)
+    lists: dict[str, Any] = field(default_factory=dict)
     report: str = ""
 
 
@@ -283,7 +284,9 @@ def learn(
             lambda: learn_policies(con, target, as_of, outcome.run_id, workspace, agents, folder, progress),
         )
     with watch.lap("precompute") as lap:
-        step("precompute", lambda: precompute(con, target, recommended, settings, progress, named))
+        outcome.lists = step(
+            "precompute", lambda: precompute(con, target, recommended, settings, progress, named, folder)
+        ).as_dict()
         lap.rows = outcome.tables["profiles"]
     with watch.lap("experiments") as lap:
         lap.rows = step("experiments", lambda: judge(con, settings.experiments, as_of, cut.documents.graph))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from scipy.sparse import csr_matrix
 from contracts.progress import Progress
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Settings
+from flows.stages.list_inputs import EarlierLists, find_earlier, input_keys, remember, shared_digest
 from flows.stages.recommend import RecommendOutcome
 from flows.stages.shards import Block, MakeLists, list_makers
 from models.interactions import Interactions
@@ -33,17 +34,25 @@ BLOCK = 4096
 
 @dataclass(frozen=True, slots=True)
 class Precomputed:
-    """What was written. ``cold`` profiles have no interaction and got popularity."""
+    """What was written. ``cold`` profiles have no interaction and got popularity. ``copied``: lists taken from the last
+    run, as making them again would give the same; ``reason``: why so many, or none.
+    """
 
     profiles: int
     cold: int
     items: int
     items_with_neighbours: int
+    copied: int = 0
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, by name."""
+        return asdict(self)
 
 
 def precompute(
     con: duckdb.DuckDBPyConnection, target: Path, outcome: RecommendOutcome, settings: Settings, progress: Progress,
-    named: Collection[str] = (),
+    named: Collection[str] = (), previous: Path | None = None,
 ) -> Precomputed:
     """Create tables ``recommendation_lists`` and ``item_neighbour_lists`` and, in ``target/pack``, the same as arrays.
 
@@ -54,7 +63,8 @@ def precompute(
     ``algorithms.json`` names them all, the preferred one first. Inactive and stop-listed items are in no list, nor what
     an event of the profile excludes. Every profile has a list, also one that no model learned from: made of its
     history, or of popularity when it has none. Lists of ``outcome.lists_of`` are taken over as they are, but for items
-    that may not be listed any more.
+    that may not be listed any more. Lists of profiles whose inputs are those of the run in ``previous``, with an equal
+    model, are copied from there.
     """
     pack = target / "pack"
     pack.mkdir(parents=True, exist_ok=True)
@@ -62,10 +72,10 @@ def precompute(
         np.save(pack / "popularity.npy", outcome.learned_from.popularity_order(), allow_pickle=False)
         allowed = _allowed(con, settings, len(outcome.item_ids))
         with list_makers(settings.pipeline) as make:
-            profiles, cold = _write_lists(con, pack, outcome, settings, allowed, progress, make)
+            made = _write_lists(con, target, outcome, settings, allowed, progress, make, previous)
             related = _write_neighbours(con, pack, outcome, settings, allowed, progress)
             _write_further(pack, outcome, settings, allowed, progress, named, make)
-    return Precomputed(profiles, cold, len(outcome.item_ids), related)
+    return replace(made, items_with_neighbours=related)
 
 
 def _allowed(con: duckdb.DuckDBPyConnection, settings: Settings, n_items: int) -> NDArray[np.bool_]:
@@ -82,14 +92,15 @@ def _allowed(con: duckdb.DuckDBPyConnection, settings: Settings, n_items: int) -
 
 def _write_lists(
     con: duckdb.DuckDBPyConnection,
-    pack: Path,
+    target: Path,
     outcome: RecommendOutcome,
     settings: Settings,
     allowed: NDArray[np.bool_],
     progress: Progress,
     make: MakeLists,
-) -> tuple[int, int]:
-    interactions, width = outcome.interactions, settings.recommendations.candidates
+    previous: Path | None,
+) -> Precomputed:
+    interactions, width, pack = outcome.interactions, settings.recommendations.candidates, target / "pack"
     profile_ids = (
         con.execute("SELECT profile_id FROM profiles ORDER BY profile_index")
         .to_arrow_table()
@@ -100,7 +111,7 @@ def _write_lists(
     excluded = None if settings.recommendations.recommend_interacted_items else interactions.excluded()
     popular = Popular().fit(outcome.learned_from)
     common = popular.recommend(csr_matrix((1, len(item_ids)), dtype=np.float32), width, allowed=allowed)
-    total, cold_total = interactions.n_profiles, 0
+    total, cold_total, copied = interactions.n_profiles, 0, 0
     starts = range(0, total, BLOCK)
     kept = _read_kept(con, outcome.lists_of, total) if outcome.lists_of is not None else None
     _create(con, "recommendation_lists")
@@ -108,15 +119,22 @@ def _write_lists(
         _array(pack / "lists_items.npy", (total, width), np.int32) as all_items,
         _array(pack / "lists_scores.npy", (total, width), np.float32) as all_scores,
     ):
-        warm = [np.flatnonzero(np.diff(interactions.indptr[start : start + BLOCK + 1])) + start for start in starts]
+        earlier = _earlier(con, target, outcome, excluded, allowed, width, previous if kept is None else None)
+        anew = (np.diff(interactions.indptr) > 0) & (earlier.rows < 0)
+        warm = [np.flatnonzero(anew[start : start + BLOCK]) + start for start in starts]
         made = make(outcome.serving, _blocks(interactions, excluded, warm), width, allowed)
         for start, some, found in zip(starts, warm, made, strict=True):
             stop = min(start + BLOCK, total)
             progress.step("precompute lists", start, total)
             rows = np.arange(start, stop)
-            cold = ~np.isin(rows, some)
+            cold = np.diff(interactions.indptr[start : stop + 1]) == 0
             all_items[start:stop], all_scores[start:stop] = common
             all_items[some], all_scores[some] = found
+            same = rows[~cold & (earlier.rows[start:stop] >= 0)]
+            if len(same):
+                before = earlier.rows[same]
+                all_items[same], all_scores[same] = earlier.items[before], earlier.scores[before]
+                copied += len(same)
             if excluded is not None:
                 barred = rows[cold & (np.diff(excluded.indptr[start : stop + 1]) > 0)]
                 all_items[barred], all_scores[barred] = popular.recommend(
@@ -145,7 +163,24 @@ def _write_lists(
                 },
             )
     progress.step("precompute lists", total, total)
-    return total, cold_total
+    return Precomputed(total, cold_total, len(item_ids), 0, copied, earlier.reason)
+
+
+def _earlier(
+    con: duckdb.DuckDBPyConnection, target: Path, outcome: RecommendOutcome, excluded: csr_matrix | None,
+    allowed: NDArray[np.bool_], width: int, previous: Path | None,
+) -> EarlierLists:
+    """Which lists need not be made, after keeping for the next run what tonight's are made from."""
+    interactions, model = outcome.interactions, outcome.serving
+    order = outcome.learned_from.popularity_order()
+    shared = shared_digest(model, outcome.item_ids, allowed, order, width)
+    rows = [np.arange(start, min(start + BLOCK, interactions.n_profiles))
+            for start in range(0, interactions.n_profiles, BLOCK)]
+    keys = [input_keys(block) for block in _blocks(interactions, excluded, rows)]
+    every = np.concatenate([np.empty((0, 2), np.uint64), *keys])
+    if outcome.lists_of is None:
+        remember(target, shared, every)
+    return find_earlier(con, previous, shared, every, model.row_wise)
 
 
 def _blocks(

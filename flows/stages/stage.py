@@ -47,7 +47,7 @@ def stage_run(
         for job in outcome.jobs
     }
     notes = {
-        **months, "events_before": cut.events_before, "rows": outcome.tables,
+        **months, "events_before": cut.events_before, "rows": outcome.tables, "lists": outcome.lists,
         "materialized": [one.as_dict() for one in made.index],
     }
     return runs.write_manifest(target, outcome.run_id, desk.started, cut.identity, tables, models, notes)

@@ -104,6 +104,10 @@ class Blend(Recommender):
     def similar(self, start: int, stop: int) -> Floats:
         return self.linear_.similar(start, stop)
 
+    @property
+    def row_wise(self) -> bool:
+        return self.linear_.row_wise
+
     def neighbour_source(self) -> Recommender | None:
         return self.linear_
 

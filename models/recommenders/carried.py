@@ -53,6 +53,10 @@ class Carried(Recommender):
         leave_out(block, exclude, banned)
         return block
 
+    @property
+    def row_wise(self) -> bool:
+        return self.inner.row_wise
+
     def neighbour_source(self) -> Recommender | None:
         source = self.inner.neighbour_source()
         return None if source is None else Carried(source, self.mapping_, self.order_)

@@ -25,6 +25,10 @@ class Popular(Recommender):
     def _fit(self, given: Material) -> None:
         self.popularity_ = (given.interactions.popularity / QUANTUM).astype(np.float32)
 
+    @property
+    def row_wise(self) -> bool:
+        return True
+
     def scores(self, history: csr_matrix) -> Floats:
         return np.repeat(self.popularity_[None, :], history.shape[0], axis=0)
 

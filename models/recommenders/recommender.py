@@ -142,6 +142,11 @@ class Recommender(ABC):
         leave_out(block, exclude, banned)
         return block
 
+    @property
+    def row_wise(self) -> bool:
+        """True when a row's scores are, to the bit, the same whatever rows are scored with it."""
+        return False
+
     def neighbour_source(self) -> Recommender | None:
         """The recommender whose item neighbours say what these lists say: itself where scores add up neighbours."""
         return self if self.additive else None

@@ -30,6 +30,10 @@ class ItemSimilarity(Recommender):
         parts = (self.similarity_data_, self.similarity_indices_, self.similarity_indptr_)
         return csr_matrix(parts, shape=(self.n_items_, self.n_items_))
 
+    @property
+    def row_wise(self) -> bool:
+        return True
+
     def scores(self, history: csr_matrix) -> Floats:
         found: Floats = np.zeros((history.shape[0], self.n_items_), np.float32)
         add_similar(

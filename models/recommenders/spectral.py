@@ -171,6 +171,10 @@ class Spectral(ItemSimilarity):
         self.similarity_indices_ = matrix.indices.astype(np.int32)
         self.similarity_indptr_ = matrix.indptr.astype(np.int64)
 
+    @property
+    def row_wise(self) -> bool:
+        return False
+
     def scores(self, history: csr_matrix) -> Floats:
         block = super().scores(history)
         lift, share, sharpening = self.chosen_.tolist()

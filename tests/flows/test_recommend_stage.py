@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from flows.stages import recommend
 from flows.stages.precompute import precompute
 from flows.stages.recommend import RecommendOutcome, train
 from models.lesson import Material
+from models.recommenders.carried import Carried
 from models.recommenders.ease import Ease
 from models.registry import RECOMMENDERS
 from store.warehouse import create_schema
@@ -82,7 +83,7 @@ def night(
 ) -> tuple[duckdb.DuckDBPyConnection, RecommendOutcome]:
     con = con or workbench(settings.pipeline.threads)
     outcome = train(con, folder, settings, AS_OF, previous, Silent(), keep_lists=keep_lists)
-    precompute(con, folder, outcome, settings, Silent())
+    precompute(con, folder, outcome, settings, Silent(), previous=previous.folder if previous else None)
     return con, outcome
 
 
@@ -319,6 +320,73 @@ def test_lists_are_carried_forward_but_for_what_may_not_be_listed_any_more(made:
     for row in found.values():
         numbers = arrays[row["profile_index"]]
         assert [names[number] for number in numbers if number >= 0] == row["item_ids"]
+
+
+@pytest.fixture(scope="module")
+def published(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    first, _, folder = made
+    kept = tmp_path_factory.mktemp("published") / "r-1"
+    shutil.copytree(folder, kept)
+    (kept / "tables").mkdir()
+    first.execute(f"COPY recommendation_lists TO '{kept}/tables/recommendation_lists.parquet'")
+    return Served("r-1", kept)
+
+
+def returns(con: duckdb.DuckDBPyConnection, seed: int, number: int) -> set[str]:
+    """Some profiles give back what they never had: events without weight that bar an item; also a profile is new."""
+    rng = np.random.default_rng(seed)
+    pairs = [(f"p{p:03d}", f"i{i:03d}") for p, i in zip(rng.integers(0, 110, number), rng.integers(0, 60, number),
+                                                       strict=True)]
+    con.execute("CREATE TABLE given (profile_id VARCHAR, item_id VARCHAR)")
+    if pairs:
+        con.executemany("INSERT INTO given VALUES (?, ?)", pairs)
+    con.execute("ALTER VIEW events RENAME TO bought")
+    con.execute(
+        "CREATE VIEW events AS SELECT * FROM bought UNION ALL "
+        "SELECT 'returned', profile_id, item_id, TIMESTAMP '2024-06-01' FROM given"
+    )
+    con.execute("INSERT INTO profiles SELECT 'a', 0, 'active'")
+    con.execute("UPDATE profiles SET profile_index = profile_index + 1 WHERE profile_id <> 'a'")
+    bought = set(con.execute("SELECT profile_id, item_id FROM bought").fetchall())
+    return {pair[0] for pair in pairs if pair not in bought}
+
+
+@pytest.mark.parametrize(("seed", "number", "trained"), [(0, 0, True), (1, 0, False), (2, 9, False), (3, 80, False)])
+def test_lists_are_copied_only_where_making_them_again_gives_the_same(
+    published: Served, tmp_path: Path, seed: int, number: int, trained: bool
+) -> None:
+    ranking = replace(SETTINGS.recommendations, exclude_event_types=("charged", "returned"))
+    wanted = replace(SETTINGS, recommendations=ranking if trained else replace(ranking, min_events=10**6))
+    found, told = [], []
+    for name, before in (("copied", published.folder), ("anew", None)):
+        con, folder = workbench(), tmp_path / name / "r-2"
+        changed = returns(con, seed, number)
+        outcome = train(con, folder, wanted, AS_OF, published, Silent())
+        assert isinstance(outcome.serving, Carried) is not trained
+        told.append(precompute(con, folder, outcome, wanted, Silent(), previous=before))
+        assert outcome.serving.row_wise
+        found.append((rows(con, "recommendation_lists"), digests(folder)))
+    assert found[0] == found[1]
+    assert (told[0].copied, told[1].copied) == (110 - len(changed), 0)
+    assert told[0].reason == f"{120 - len(changed)} of 121 profiles are as they were"
+
+
+@pytest.mark.parametrize("change", ["weights", "stop list", "an event", "later"])
+def test_nothing_is_copied_when_the_model_or_what_may_be_listed_changed(
+    published: Served, tmp_path: Path, change: str
+) -> None:
+    con = workbench()
+    ranking = replace(SETTINGS.recommendations, min_events=10**6)
+    if change == "weights":
+        ranking = replace(ranking, min_events=30, half_life_days=100.0)
+    elif change == "stop list":
+        ranking = replace(ranking, item_stop_list=("i006",))
+    elif change == "an event":
+        con.execute("INSERT INTO seen SELECT 'p000', 'i059', 60 FROM range(50)")
+    wanted = replace(SETTINGS, recommendations=ranking)
+    as_of = AS_OF + timedelta(days=change == "later")
+    outcome = train(con, tmp_path / "r-2", wanted, as_of, published, Silent())
+    assert precompute(con, tmp_path / "r-2", outcome, wanted, Silent(), previous=published.folder).copied == 0
 
 
 def test_too_little_data_and_nothing_to_carry_gives_popularity(tmp_path: Path) -> None:
