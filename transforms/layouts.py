@@ -15,7 +15,7 @@ from transforms.cells import literal
 from transforms.columns import Cell, clean
 from transforms.properties import Property
 from transforms.quoting import identifier
-from transforms.staging import Staged
+from transforms.staged import Staged
 
 REQUIRED: dict[Entity, tuple[str, ...]] = {
     "profiles": ("customer_id",),

@@ -19,7 +19,8 @@ from contracts.settings import Settings
 from store import warehouse
 from store.source_files import format_of, plain_text
 from transforms import drops, event_load, layouts, register_load, session_load
-from transforms.staging import Staged, drop_staging, stage
+from transforms.staged import Staged, drop_staging
+from transforms.staging import stage
 from transforms.terms import Terms, stamp
 
 # The date of a profile that an event made: anything delivered is newer.

@@ -22,7 +22,7 @@ from store import inbox, warehouse
 from store.disk import digest, storage_errors
 from store.layout import Layout
 from store.source_files import format_of, plain_text
-from transforms import layouts, staging
+from transforms import csv_files, layouts
 
 # Rules of rows that were never split into columns: their raw text is the line itself.
 _WHOLE_LINE = ("column_count", "bad_quoting", "bad_json")
@@ -352,7 +352,7 @@ def _records(con: duckdb.DuckDBPyConnection, original: _Original, load_id: int, 
         layouts.REQUIRED[original.delivery.resource] if not isinstance(original.delivery.resource, Source) else ()
     )
     with plain_text(original.delivery.path, scratch) as plain:
-        dialect, names = staging.header(con, plain, options, required)
+        dialect, names = csv_files.header(con, plain, options, required)
     writer = csv.writer(out, delimiter=dialect.delimiter, quotechar=dialect.quote or '"', lineterminator="\n")
     writer.writerow(names)
     at = 1 + out.getvalue().count("\n")
