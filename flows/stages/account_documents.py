@@ -10,7 +10,7 @@ from datetime import datetime
 import duckdb
 
 from contracts.settings import Settings
-from flows.stages.loading import next_load
+from flows.stages.deliveries import next_load
 from store import event_type_documents, inbox, warehouse
 from store.account_apply import Applied, apply_text
 from store.disk import digest

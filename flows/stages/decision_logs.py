@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import duckdb
@@ -12,7 +13,7 @@ from contracts.errors import DropRefused
 from contracts.progress import Progress
 from contracts.settings import Settings
 from decisions.agent import Agent
-from flows.stages.loading import FileLoad, next_load
+from flows.stages.deliveries import FileLoad, next_load, record
 from store import inbox, warehouse
 from store.disk import digest
 from store.inbox import Claimed, Drop
@@ -75,7 +76,7 @@ def _take(
                 told.load_id, log.log, log.name, claimed.name, content_hash, "loaded", found.rows, found.loaded,
                 found.already, 0, found.rejected, found.message, now,
             )
-            _record(con, load)
+            record(con, load)
             if found.loaded:
                 warehouse.bump_version(con)
     except DropRefused as error:
@@ -89,20 +90,9 @@ def _noted(
     layout: Layout, con: duckdb.DuckDBPyConnection, claimed: Claimed, told: FileLoad, status: str, message: str
 ) -> FileLoad:
     """Note a file of which nothing was loaded, and put it away."""
-    load = FileLoad(
-        told.load_id, told.entity, told.resource, told.file, told.content_hash, status, message=message,
-        loaded_at=told.loaded_at,
-    )
+    load = replace(told, status=status, message=message)
     with warehouse.transaction(con):
-        _record(con, load)
+        record(con, load)
     put_away = inbox.refuse if status == "refused" else inbox.archive
     put_away(layout, claimed, told.content_hash)
     return load
-
-
-def _record(con: duckdb.DuckDBPyConnection, load: FileLoad) -> None:
-    """The file's row in the ledger of deliveries."""
-    values = {name: value for name, value in load.as_dict().items() if name != "skips"}
-    con.execute(
-        f"INSERT INTO file_loads ({', '.join(values)}) VALUES ({', '.join(f'${name}' for name in values)})", values
-    )

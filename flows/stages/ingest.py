@@ -17,7 +17,8 @@ from contracts.definitions import ENTITIES, SYSTEM_EVENT_TYPES, Source
 from contracts.errors import DropRefused
 from contracts.progress import Progress, Silent
 from contracts.settings import Settings
-from flows.stages.loading import Delivery, Drift, FileLoad, Times, load_file, record_duplicate, record_refusal
+from flows.stages.deliveries import Delivery, Drift, FileLoad, record_duplicate, record_refusal
+from flows.stages.loading import Times, load_file
 from store import inbox, warehouse
 from store.disk import digest
 from store.inbox import Claimed, Waiting

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from contracts.definitions import ENTITIES, Entity, ReadOptions, Source
+from contracts.definitions import Entity, ReadOptions, Source
 from contracts.errors import DropRefused
 from contracts.settings import Settings
+from flows.stages.deliveries import Delivery, Drift, FileLoad, next_load, record
 from store import warehouse
 from store.source_files import format_of, plain_text
 from transforms import drops, event_load, layouts, register_load, session_load
@@ -25,64 +26,6 @@ from transforms.terms import Terms, stamp
 
 # The date of a profile that an event made: anything delivered is newer.
 NEVER = "TIMESTAMP '1970-01-01 00:00:00'"
-
-
-@dataclass(frozen=True, slots=True)
-class FileLoad:
-    """What became of one file, for one entity. ``rows_in`` is the sum of the other four; ``skips`` has
-    ``rows_skipped`` by rule.
-    """
-
-    load_id: int
-    entity: str
-    resource: str
-    file: str
-    content_hash: str
-    status: str
-    rows_in: int = 0
-    rows_loaded: int = 0
-    rows_already: int = 0
-    rows_skipped: int = 0
-    rows_quarantined: int = 0
-    message: str = ""
-    loaded_at: datetime | None = None
-    skips: Mapping[str, int] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The row as plain values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """One column of a resource that is not as in its load before: ``new``, ``lost`` or ``retyped``."""
-
-    resource: str
-    file: str
-    column: str
-    change: str
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One file to load. ``resource`` is an entity (a plain drop) or a source mapping."""
-
-    name: str
-    path: Path
-    content_hash: str
-    resource: Entity | Source
-
-    @property
-    def resource_name(self) -> str:
-        return self.resource.name if isinstance(self.resource, Source) else self.resource
-
-    @property
-    def entities(self) -> tuple[Entity, ...]:
-        if isinstance(self.resource, Source):
-            named = {mapping.entity for mapping in self.resource.entities}
-            return tuple(entity for entity in ENTITIES if entity in named)
-        return (self.resource,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,63 +79,6 @@ def load_file(
             drop_staging(con)
 
 
-def record_refusal(
-    con: duckdb.DuckDBPyConnection, delivery: Delivery, error: DropRefused, now: datetime
-) -> list[FileLoad]:
-    """Note a file that could not be read: one row a load, and one quarantine row on line 1."""
-    load_id = next_load(con)
-    loads = [
-        FileLoad(
-            load_id,
-            entity,
-            delivery.resource_name,
-            delivery.name,
-            delivery.content_hash,
-            "refused",
-            message=error.message,
-            loaded_at=now,
-        )
-        for entity in delivery.entities
-    ]
-    with warehouse.transaction(con):
-        for load in loads:
-            _record(con, load, None)
-            con.execute(
-                "INSERT INTO quarantine VALUES ($load, $entity, $file, $hash, 1, '', NULL, $rule, $reason, NULL, "
-                "$now, NULL)",
-                {
-                    "load": load_id,
-                    "entity": load.entity,
-                    "file": load.file,
-                    "hash": load.content_hash,
-                    "rule": error.rule,
-                    "reason": f"{error.message}; {error.hint}" if error.hint else error.message,
-                    "now": now,
-                },
-            )
-    return loads
-
-
-def record_duplicate(con: duckdb.DuckDBPyConnection, delivery: Delivery, now: datetime) -> list[FileLoad]:
-    """Note a delivery of bytes that were loaded before."""
-    load_id = next_load(con)
-    loads = [
-        FileLoad(load_id, entity, delivery.resource_name, delivery.name, delivery.content_hash, "duplicate",
-                 message="the same bytes were loaded before", loaded_at=now)
-        for entity in delivery.entities
-    ]
-    for load in loads:
-        _record(con, load, None)
-    return loads
-
-
-def next_load(con: duckdb.DuckDBPyConnection) -> int:
-    """Number of the next load."""
-    row = con.execute("SELECT coalesce(max(load_id), 0) + 1 FROM file_loads").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 class _Loader:
     def __init__(
         self,
@@ -226,7 +112,7 @@ class _Loader:
                     fields = self.fields(staged, entity)
                     loads.append(self.entity(staged, fields, counted.get(entity, "")))
                 for load in loads:
-                    _record(con, load, self.continuation.load_id if self.continuation else None)
+                    record(con, load, self.continuation.load_id if self.continuation else None)
                 drift = self.columns(staged)
                 if self.continuation and self.continuation.finish:
                     self.continuation.finish(con, self.load_id)
@@ -494,13 +380,3 @@ def _register(con: duckdb.DuckDBPyConnection, name: str, columns: dict[str, Any]
     con.register("arrays", table)
     con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM arrays")
     con.unregister("arrays")
-
-
-def _record(con: duckdb.DuckDBPyConnection, load: FileLoad, replay_of: int | None) -> None:
-    con.execute(
-        "INSERT INTO file_loads VALUES ($load_id, $entity, $resource, $file, $content_hash, $status, $rows_in, "
-        "$rows_loaded, $rows_already, "
-        "$rows_skipped, $rows_quarantined, $message, $loaded_at, $replay_of)",
-        {**{name: value for name, value in load.as_dict().items() if name != "skips"}, "replay_of": replay_of},
-    )
-

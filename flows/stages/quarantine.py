@@ -16,8 +16,9 @@ import duckdb
 from contracts.definitions import ENTITIES, FileFormat, ReadOptions, Source
 from contracts.errors import NotFound, UsageError
 from contracts.settings import Settings
+from flows.stages.deliveries import Delivery, FileLoad
 from flows.stages.ingest import declared_event_types, release_waiting
-from flows.stages.loading import Continuation, Delivery, FileLoad, Times, load_file
+from flows.stages.loading import Continuation, Times, load_file
 from store import inbox, warehouse
 from store.disk import digest, storage_errors
 from store.layout import Layout

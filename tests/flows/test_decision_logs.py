@@ -17,7 +17,7 @@ from contracts.progress import Silent
 from contracts.settings import Ingest, Settings
 from decisions.agent import Agent, Choice, Decision, Goal, Point
 from flows.stages.decision_logs import take_logs
-from flows.stages.loading import FileLoad
+from flows.stages.deliveries import FileLoad
 from store.layout import Layout
 from store.warehouse import open_warehouse
 from transforms.decision_log_mapping import DecisionLog, parse_log
@@ -220,7 +220,7 @@ def test_a_load_that_dies_is_made_again_from_the_start(place: Place, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("flows.stages.decision_logs._record", die)
+        patched.setattr("flows.stages.decision_logs.record", die)
         with pytest.raises(KeyboardInterrupt):
             place.take()
     assert place.rows("SELECT count(*) FROM decisions") == [(0,)]
