@@ -152,19 +152,22 @@ class Spectral(ItemSimilarity):
         """The ``keep`` strongest entries of each row of the linear filter, the item itself included."""
         n = self.n_items_
         lifted = _lifted(self.root_degree_, float(self.chosen_[0]))
-        back = normal.T.tocsr()
-        width = min(self.keep, n)
-        items: Ints = np.full((n, width), -1, np.int32)
-        values: Floats = np.zeros((n, width), np.float32)
+        known = np.flatnonzero(self.root_degree_ > 0)
+        back = normal[:, known].T.tocsr()
+        width = min(self.keep, len(known))
+        items: Ints = np.full((len(known), width), -1, np.int32)
+        values: Floats = np.zeros((len(known), width), np.float32)
 
         def work(start: int, stop: int) -> None:
             block: Floats = (back[start:stop] @ normal).toarray() * lifted
             np.copyto(block, -np.inf, where=block <= 0)
             items[start:stop], values[start:stop] = top_k(block, width, self.order_, self.rank_)
 
-        over_shards(work, n, tile_rows(n), threads)
+        over_shards(work, len(known), tile_rows(n), threads)
         kept = items >= 0
-        ends = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+        ends = np.zeros(n + 1, np.int64)
+        ends[known + 1] = kept.sum(axis=1)
+        ends = np.cumsum(ends)
         matrix = csr_matrix((values[kept], items[kept], ends), shape=(n, n), dtype=np.float32)
         matrix.sort_indices()
         self.similarity_data_ = matrix.data

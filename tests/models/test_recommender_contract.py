@@ -161,6 +161,36 @@ def test_items_without_interactions_never_spoil_a_list(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_histories_of_items_that_nobody_knows(name: str) -> None:
+    interactions, items = taste()
+    model = make(name).fit(interactions, items)
+    strangers = csr_matrix((np.ones(3, np.float32), ([0, 0, 1], [890, 899, 895])), shape=(3, 900))
+    listed, scores = model.recommend(strangers, 10, exclude=strangers)
+    assert np.isfinite(scores).all()
+    assert (listed >= 0).all()
+    assert listed[2].tolist() == model.order_[:10].tolist(), "nothing is known of the last: popularity"
+    if name != "content":
+        assert (listed < 890).all(), "who had only what nobody knows is not shown more of it"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("profiles", "columns"), [(1, 5_000), (4_000, 1), (4_000, 2), (2, 5_000)])
+def test_very_wide_and_very_tall(name: str, profiles: int, columns: int) -> None:
+    rng = np.random.default_rng(0)
+    pairs = np.unique(rng.integers(0, profiles * columns, 1_000))
+    interactions = Interactions.from_columns(profiles, columns, pairs // columns, pairs % columns, np.ones(len(pairs)))
+    model = make(name).fit(interactions, Items([f"thing {index % 50}" for index in range(columns)], [[]] * columns))
+    some = interactions.matrix()[:50]
+    listed, scores = model.recommend(some, 10, exclude=some)
+    assert np.isfinite(scores).all()
+    free = columns - np.diff(some.indptr)
+    assert ((listed >= 0).sum(axis=1) == np.minimum(free, 10)).all()
+    near, values = model.neighbours(3)
+    assert near.shape == values.shape == (columns, 3)
+    assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_constant_weights(name: str) -> None:
     interactions, items = taste()
     profile = np.repeat(np.arange(interactions.n_profiles), np.diff(interactions.indptr))
