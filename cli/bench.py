@@ -20,6 +20,7 @@ def bench(
     text: str = "",
     price: str = "",
     only: str = "",
+    peers: str = "",
     threads: int = 2,
     out: Path | None = None,
     json: bool = False,
@@ -46,6 +47,8 @@ def bench(
         Column or expression of the price.
     only
         Our models to compare, comma separated; all by default.
+    peers
+        Parts of the names of the references to compare with, comma separated; all by default.
     threads
         Threads of the models, ours and the references.
     out
@@ -63,6 +66,7 @@ def bench(
     names = tuple(name for name in only.split(",") if name)
     if strange := [name for name in names if name not in RECOMMENDERS]:
         raise UsageError(f"there is no recommender {', '.join(strange)}", hint=", ".join(RECOMMENDERS))
+    others = tuple(part.strip() for part in peers.split(",") if part.strip())
     progress = TerminalProgress()
 
     def tell(what: str) -> None:
@@ -70,14 +74,14 @@ def bench(
 
     if path.is_dir():
         train, test, lesson = stage.given_data(path)
-        figures = protocols.given_figures(train, test, lesson, threads, tell, names)
+        figures = protocols.given_figures(train, test, lesson, threads, tell, names, others)
     else:
         layout = events.layout_of(path, profile=profile, item=item, time=time, where=where, text=text, price=price)
         with events.open_events(path, layout, threads) as con:
             if protocol == "time":
-                figures = protocols.time_figures(stage.time_data(con), threads, tell, names)
+                figures = protocols.time_figures(stage.time_data(con), threads, tell, names, others)
             else:
-                figures = protocols.strong_figures(stage.strong_data(con), threads, tell, names)
+                figures = protocols.strong_figures(stage.strong_data(con), threads, tell, names, others)
     if out is not None:
         _write(out, path.name, figures)
     if json:

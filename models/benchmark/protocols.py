@@ -77,12 +77,16 @@ class Contestant:
     taught: dict[Mode, Lesson] = field(default_factory=dict)
 
 
-def time_figures(data: TimeData, threads: int, tell: Tell, only: Sequence[str] = ()) -> list[Figures]:
-    """Both modes of the time protocol; ``only``: names of the models of ours, all by default."""
+def time_figures(
+    data: TimeData, threads: int, tell: Tell, only: Sequence[str] = (), peers: Sequence[str] = ()
+) -> list[Figures]:
+    """Both modes of the time protocol; ``only``: names of the models of ours, ``peers``: parts of the names of the
+    references; all by default.
+    """
     found: list[Figures] = []
     parts: dict[str, Recommender] = {}
     young, popularity = cold.cold_items(data.ours.train), data.ours.train.item_profiles()
-    for one in _time_contestants(data, threads, only):
+    for one in _time_contestants(data, threads, only, peers):
         for mode in one.modes:
             if not one.taught and mode != one.modes[0] and found and found[-1].model == one.label:
                 fitted = found[-1].fit_seconds
@@ -119,7 +123,13 @@ def _seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def _time_contestants(data: TimeData, threads: int, only: Sequence[str]) -> Iterator[Contestant]:
+def _wanted(peer_name: str, peers: Sequence[str]) -> bool:
+    return not peers or any(part.lower() in peer_name.lower() for part in peers)
+
+
+def _time_contestants(
+    data: TimeData, threads: int, only: Sequence[str], peers: Sequence[str]
+) -> Iterator[Contestant]:
     recent = data.ours.train.popularity.astype(np.float64)
     recent_share = (recent / max(recent.mean(), 1e-9)).astype(np.float32)
     both: tuple[Mode, ...] = ("new", "repeat")
@@ -145,6 +155,8 @@ def _time_contestants(data: TimeData, threads: int, only: Sequence[str]) -> Iter
         (Tuned("own, recency-weighted + EASE", peer.own_and_ease, SHARES), data.decayed, back, decayed),
     )
     for model, split, modes, taught in reference:
+        if not _wanted(model.name, peers):
+            continue
         yield Contestant(model.name, model, split, False, modes, taught)
     known: dict[str, Recommender] = {}
     lessons: dict[Mode, Lesson] = {mode: Lesson(data.earlier, mode, known) for mode in both}
@@ -239,22 +251,25 @@ def strong_split(
 STRONG_RECALL, STRONG_NDCG = (20, 50), (100,)
 
 
-def strong_figures(data: StrongData, threads: int, tell: Tell, only: Sequence[str] = ()) -> list[Figures]:
+def strong_figures(
+    data: StrongData, threads: int, tell: Tell, only: Sequence[str] = (), peers: Sequence[str] = ()
+) -> list[Figures]:
     """Strong generalization: Recall@20, Recall@50 (over min(K, hidden)) and NDCG@100 of the test profiles."""
     lesson = Lesson(data.valid, "new", {})
-    return _fit_and_rank("strong", data.train, data.test, data.items, lesson, threads, tell, only)
+    return _fit_and_rank("strong", data.train, data.test, data.items, lesson, threads, tell, only, peers)
 
 
 def given_figures(
-    train: Interactions, test: Split, lesson: Lesson | None, threads: int, tell: Tell, only: Sequence[str] = ()
+    train: Interactions, test: Split, lesson: Lesson | None, threads: int, tell: Tell, only: Sequence[str] = (),
+    peers: Sequence[str] = (),
 ) -> list[Figures]:
     """A split that comes with the data: Recall@20 over the number of test items, as in the literature, and NDCG@20."""
-    return _fit_and_rank("given", train, test, None, lesson, threads, tell, only)
+    return _fit_and_rank("given", train, test, None, lesson, threads, tell, only, peers)
 
 
 def _fit_and_rank(
     protocol: Protocol, train: Interactions, test: Split, items: Items | None, lesson: Lesson | None, threads: int,
-    tell: Tell, only: Sequence[str],
+    tell: Tell, only: Sequence[str], peers: Sequence[str],
 ) -> list[Figures]:
     reference: tuple[Reference, ...] = (
         Reference("popularity", peer.popularity),
@@ -263,7 +278,9 @@ def _fit_and_rank(
         Reference("implicit ALS 64", peer.implicit_als(threads)),
         Reference("implicit ALS 256", peer.implicit_als(threads, 256)),
     )
-    models: list[tuple[str, Recommender, bool]] = [(one.name, one, True) for one in reference]
+    models: list[tuple[str, Recommender, bool]] = [
+        (one.name, one, True) for one in reference if _wanted(one.name, peers)
+    ]
     models += [(name, kind(), False) for name, kind in RECOMMENDERS.items() if not only or name in only]
     parts: dict[str, Recommender] = {}
     past: dict[str, Recommender] = {}

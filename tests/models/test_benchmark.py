@@ -51,6 +51,11 @@ def test_ours_and_references_are_ranked_on_the_same_profiles() -> None:
     assert any("EASE" in what for what in told)
 
 
+def test_peers_can_be_named() -> None:
+    found = strong_figures(strong_split(120, 60, *pairs()), 1, lambda _: None, only=("popular",), peers=("rp3", "POPUL"))
+    assert [one.model for one in found] == ["popularity", "RP3beta", "popular"]
+
+
 def test_random_walks_follow_their_formula() -> None:
     row, column = pairs(20, 12)
     matrix = csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=(20, 12))
