@@ -52,7 +52,8 @@ def test_ours_and_references_are_ranked_on_the_same_profiles() -> None:
 
 
 def test_peers_can_be_named() -> None:
-    found = strong_figures(strong_split(120, 60, *pairs()), 1, lambda _: None, only=("popular",), peers=("rp3", "POPUL"))
+    data = strong_split(120, 60, *pairs())
+    found = strong_figures(data, 1, lambda _: None, only=("popular",), peers=("rp3", "POPUL"))
     assert [one.model for one in found] == ["popularity", "RP3beta", "popular"]
 
 
