@@ -1,31 +1,40 @@
-"""``nightloom bench``: our recommenders beside what others would pick, on any data, in one run."""
+"""``nightloom bench``: our recommenders and churn models beside what others would pick, on any data, in one run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cli.terminal import TerminalProgress, show_json, show_table
 from contracts.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from models.benchmark.protocols import Figures
 
 
 def bench(
     path: Path,
     *,
-    protocol: Literal["time", "strong"] = "time",
+    protocol: Literal["time", "strong", "churn", "survival"] = "time",
     profile: str = "",
     item: str = "",
     time: str = "",
     where: str = "",
     text: str = "",
     price: str = "",
+    returned: str = "",
+    horizon: int = 90,
+    duration: str = "",
+    event: str = "",
+    without: str = "",
     only: str = "",
     peers: str = "",
     threads: int = 2,
     out: Path | None = None,
     json: bool = False,
 ) -> None:
-    """Compare recommenders with references fitted in the same run, on the data you give.
+    """Compare our models with references fitted in the same run, on the data you give.
 
     Parameters
     ----------
@@ -33,6 +42,8 @@ def bench(
         A Parquet, CSV or JSON file of events, or a folder with train.txt and test.txt.
     protocol
         time: learn from the first 90 % of the events, find what came next. strong: hold out whole profiles.
+        churn: tell who falls silent over the last days of the events. survival: tell how long lives last, of which
+        the file has a row each.
     profile
         Column, or SQL expression, that tells the profile; known layouts need none of these.
     item
@@ -44,9 +55,19 @@ def bench(
     text
         Column or expression of the item's text.
     price
-        Column or expression of the price.
+        Column or expression of the price; in churn of what was paid.
+    returned
+        Condition of the rows that are returns, in churn.
+    horizon
+        Days of silence that are a churn.
+    duration
+        Column or expression of how long a life lasted so far, in survival.
+    event
+        Column or expression that tells whether it ended.
+    without
+        Columns that are no features, comma separated.
     only
-        Our models to compare, comma separated; all by default.
+        Our models to compare, comma separated; all by default, in churn what a night chooses.
     peers
         Parts of the names of the references to compare with, comma separated; all by default.
     threads
@@ -56,32 +77,29 @@ def bench(
     json
         Print JSON.
     """
-    from flows.stages import bench as stage
-    from models.benchmark import protocols, summary
-    from models.registry import RECOMMENDERS
-    from transforms import benchmark_events as events
+    from models.benchmark import summary
 
     if not path.exists():
         raise NotFound(f"there is no {path}", hint="a file of events, or a folder with train.txt and test.txt")
     names = tuple(name for name in only.split(",") if name)
-    if strange := [name for name in names if name not in RECOMMENDERS]:
-        raise UsageError(f"there is no recommender {', '.join(strange)}", hint=", ".join(RECOMMENDERS))
     others = tuple(part.strip() for part in peers.split(",") if part.strip())
     progress = TerminalProgress()
 
     def tell(what: str) -> None:
         progress.step(what, 0, 0)
 
-    if path.is_dir():
-        train, test, lesson = stage.given_data(path)
-        figures = protocols.given_figures(train, test, lesson, threads, tell, names, others)
+    given = {"profile": profile, "time": time, "item": item, "price": price, "where": where}
+    if protocol == "churn":
+        figures = _churn(path, horizon, threads, names, others, tell, given | {"returned": returned})
+    elif protocol == "survival":
+        from flows.stages import churn_bench
+        from models.benchmark import churn_protocols
+
+        left_out = tuple(name for name in without.split(",") if name)
+        data = churn_bench.survival_data(path, duration, event, left_out)
+        figures = churn_protocols.survival_figures(data, tell, others)
     else:
-        layout = events.layout_of(path, profile=profile, item=item, time=time, where=where, text=text, price=price)
-        with events.open_events(path, layout, threads) as con:
-            if protocol == "time":
-                figures = protocols.time_figures(stage.time_data(con), threads, tell, names, others)
-            else:
-                figures = protocols.strong_figures(stage.strong_data(con), threads, tell, names, others)
+        figures = _recommenders(path, protocol, threads, names, others, tell, given | {"text": text})
     if out is not None:
         _write(out, path.name, figures)
     if json:
@@ -92,6 +110,45 @@ def bench(
         title = f"{path.name}, {group[0].protocol}, {mode}: {group[0].subjects:,} profiles"
         show_table(title, header, summary.rows(group), right=header[2:], whole=("model",))
         print(summary.in_words(summary.verdict(group)), end="\n\n")
+
+
+def _churn(
+    path: Path, horizon: int, threads: int, names: tuple[str, ...], others: tuple[str, ...],
+    tell: Callable[[str], None], given: dict[str, str],
+) -> list[Figures]:
+    from flows.stages import churn_bench
+    from models.benchmark import churn_protocols
+    from models.churn.select import CANDIDATES
+    from transforms import benchmark_customers as customers
+
+    _known(names, CANDIDATES, "churn model")
+    with customers.open_customers(path, customers.layout_of(path, **given), horizon, threads) as con:
+        data = churn_bench.churn_data(con, horizon)
+    return churn_protocols.churn_figures(data, tell, names, others)
+
+
+def _recommenders(
+    path: Path, protocol: str, threads: int, names: tuple[str, ...], others: tuple[str, ...],
+    tell: Callable[[str], None], given: dict[str, str],
+) -> list[Figures]:
+    from flows.stages import bench as stage
+    from models.benchmark import protocols
+    from models.registry import RECOMMENDERS
+    from transforms import benchmark_events as events
+
+    _known(names, RECOMMENDERS, "recommender")
+    if path.is_dir():
+        train, test, lesson = stage.given_data(path)
+        return protocols.given_figures(train, test, lesson, threads, tell, names, others)
+    with events.open_events(path, events.layout_of(path, **given), threads) as con:
+        if protocol == "time":
+            return protocols.time_figures(stage.time_data(con), threads, tell, names, others)
+        return protocols.strong_figures(stage.strong_data(con), threads, tell, names, others)
+
+
+def _known(names: Iterable[str], known: Collection[str], kind: str) -> None:
+    if strange := [name for name in names if name not in known]:
+        raise UsageError(f"there is no {kind} {', '.join(strange)}", hint=", ".join(known))
 
 
 def _write(out: Path, name: str, figures: list[Any]) -> None:

@@ -49,7 +49,7 @@ def layout_of(path: Path, **given: str) -> Layout:
     Raises ``UsageError`` when neither the columns nor what is given name a profile, an item and a time.
     """
     with duckdb.connect() as con:
-        rows = con.execute(f"DESCRIBE SELECT * FROM {_reader(path)}", {"path": str(path)}).fetchall()
+        rows = con.execute(f"DESCRIBE SELECT * FROM {reader(path)}", {"path": str(path)}).fetchall()
     columns = {str(row[0]) for row in rows}
     known: dict[str, str] = next((layout for needed, layout in LAYOUTS if needed <= columns), {})
     told = {name: value for name, value in given.items() if value}
@@ -64,7 +64,8 @@ def layout_of(path: Path, **given: str) -> Layout:
     return Layout(**found)
 
 
-def _reader(path: Path) -> str:
+def reader(path: Path) -> str:
+    """DuckDB's call that reads a file of this kind from the parameter ``path``. Raises ``UsageError``."""
     kinds = {".parquet": "read_parquet", ".csv": "read_csv", ".jsonl": "read_json", ".json": "read_json"}
     kind = kinds.get(path.suffix.lower().removesuffix(".gz") or ".csv")
     if kind is None:
@@ -78,7 +79,7 @@ def open_events(path: Path, layout: Layout, threads: int) -> duckdb.DuckDBPyConn
     con.execute(
         f"CREATE TABLE rows AS SELECT ({layout.profile})::VARCHAR AS profile_id, ({layout.item})::VARCHAR AS item_id, "
         f"min({layout.time})::TIMESTAMP AS created_at, min({layout.text})::VARCHAR AS item_name, "
-        f"avg({layout.price})::DOUBLE AS price FROM {_reader(path)} "
+        f"avg({layout.price})::DOUBLE AS price FROM {reader(path)} "
         f"WHERE ({layout.profile}) IS NOT NULL AND ({layout.item}) IS NOT NULL AND ({layout.where}) "
         f"GROUP BY ({layout.profile}), ({layout.item}), {layout.visit or layout.time}",
         {"path": str(path)},

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Churn
+from transforms import sql
 from transforms.customer_features import CustomerFeatures, create_customer_features
 from transforms.feature_keys import value_of
 from transforms.quoting import identifier, text_literal
@@ -21,6 +22,20 @@ from transforms.retention import count, create_profile_features
 Kind = Literal["number", "boolean", "string"]
 
 BUILT_IN = tuple(column.name for column in TABLE_BY_NAME["profile_features"].columns if column.name != "profile_id")
+RHYTHM = (
+    "active_days_decayed_30d",
+    "active_days_decayed_60d",
+    "active_days_decayed_120d",
+    "active_days_decayed_240d",
+    "active_days_year_ago",
+    "active_months_360d",
+    "gap_median_days",
+    "recency_to_gap_median",
+    "gaps_longer_share",
+    "history_cut",
+    "history_cut_per_day",
+)
+"""Columns of ``sql/churn_rhythm.sql``."""
 DRAWS = 1_000_000
 _MOST_EVENT_TYPES = 20
 
@@ -38,17 +53,21 @@ class Attribute:
 class Inputs:
     """What a churn model reads of a profile: the published features, a count for each event type, configured
     attributes.
+
+    ``since``, the first activity of anybody, adds the rhythm of active days.
     """
 
     event_types: tuple[str, ...] = ()
     attributes: tuple[Attribute, ...] = ()
     customers: CustomerFeatures | None = None
+    since: datetime | None = None
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """Names of the features that are numbers (booleans are 0 and 1)."""
         return (
             BUILT_IN
+            + (RHYTHM if self.since else ())
             + _count_names(self.event_types)
             + tuple(one.name for one in self.attributes if one.kind != "string")
             + (("rfm_score", *self.customers.flags) if self.customers else ())
@@ -71,15 +90,17 @@ class Inputs:
             "event_types": list(self.event_types),
             "attributes": [[one.key, one.name, one.kind] for one in self.attributes],
             "customers": self.customers.card() if self.customers else None,
+            "since": self.since.isoformat() if self.since else None,
         }
 
     @staticmethod
     def restore(card: dict[str, Any]) -> Inputs:
         """The inputs that ``card`` describes."""
-        customers = card.get("customers")
+        customers, since = card.get("customers"), card.get("since")
         return Inputs(
             tuple(card["event_types"]), tuple(Attribute(*one) for one in card["attributes"]),
             CustomerFeatures.restore(customers) if customers else None,
+            datetime.fromisoformat(since) if since else None,
         )
 
 
@@ -98,14 +119,19 @@ def find_inputs(
             "SELECT key, min(type) FROM warehouse.property_types WHERE entity = 'profiles' GROUP BY key ORDER BY key"
         ).fetchall()
     )
-    taken = [*BUILT_IN, *_count_names(types), *(("rfm_score", *customers.flags) if customers else ())]
+    began = con.execute(
+        "SELECT min(created_at) FROM events WHERE list_contains($types::VARCHAR[], event_type)",
+        {"types": list(churn.activity_event_types)},
+    ).fetchone()
+    since = began[0] if began else None
+    taken = [*BUILT_IN, *RHYTHM, *_count_names(types), *(("rfm_score", *customers.flags) if customers else ())]
     attributes = []
     for key in dict.fromkeys(churn.profile_features):
         kind: Kind = typed[key] if typed.get(key) in {"number", "boolean"} else "string"
         free = key.lower() not in {name.lower() for name in taken}
         taken.append(_unlike(taken, key if free else f"profile.{key}"))
         attributes.append(Attribute(key, taken[-1], kind))
-    return Inputs(types if len(types) > 1 else (), tuple(attributes), customers)
+    return Inputs(types if len(types) > 1 else (), tuple(attributes), customers, since)
 
 
 def _count_names(event_types: Sequence[str]) -> tuple[str, ...]:
@@ -168,7 +194,15 @@ def create_inputs(
     if inputs.customers is not None:
         create_customer_features(con, cut, inputs.customers)
         names += [f"s.{identifier(name)}" for name in ("rfm_score", *inputs.customers.flags)]
-        joined = "LEFT JOIN churn_customers AS s USING (profile_id) "
+        joined += "LEFT JOIN churn_customers AS s USING (profile_id) "
+    if inputs.since is not None:
+        query = sql.read("churn_rhythm")
+        if events != "events":
+            query = f"WITH events AS (FROM {identifier(events)}) FROM ({query})"
+        known = {"cut": cut, "since": inputs.since, "activity_event_types": list(churn.activity_event_types)}
+        con.execute(f"CREATE OR REPLACE TABLE churn_rhythm AS {query}", known)
+        names += [f"r.{name}" for name in RHYTHM]
+        joined += "LEFT JOIN churn_rhythm AS r USING (profile_id) "
     built_in = [f"f.{identifier(name)}::DOUBLE AS {identifier(name)}" for name in BUILT_IN]
     con.execute(
         f"CREATE OR REPLACE TABLE churn_inputs AS SELECT {', '.join(['f.profile_id', *built_in, *names])} "

@@ -107,8 +107,8 @@ def create_labels(
 ) -> None:
     """Create ``churn_labels``: one row a snapshot (numbered from 0, newest first) and profile of its population.
 
-    Columns: snapshot, profile_id, label, duration, event, draw (a fixed number of the profile below ``DRAWS``). Leaves
-    ``churn_population`` as of the oldest snapshot.
+    Columns: snapshot, profile_id, label, duration, event, draw (a fixed number of the profile below ``DRAWS``),
+    activity (active days within the horizon). Leaves ``churn_population`` as of the oldest snapshot.
     """
     activity_types = list(churn.activity_event_types)
     create_table(
@@ -119,7 +119,7 @@ def create_labels(
     )
     con.execute(
         "CREATE OR REPLACE TABLE churn_labels "
-        "(snapshot INTEGER, profile_id VARCHAR, label INTEGER, duration INTEGER, event BOOLEAN, draw INTEGER)"
+        "(snapshot INTEGER, profile_id VARCHAR, label INTEGER, duration INTEGER, event BOOLEAN, draw INTEGER, activity INTEGER)"
     )
     for number, age in enumerate(ages):
         cut = as_of - timedelta(days=age)

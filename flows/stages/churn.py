@@ -177,6 +177,7 @@ def training_rows(
         ages,
         days,
         ground.defined == "inactivity",
+        columns["activity"].astype(np.int64),
     )
     return rows, share
 

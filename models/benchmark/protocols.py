@@ -40,8 +40,8 @@ class Figures:
     ``per_subject``: the headline of every profile judged, to compare two models profile by profile.
     """
 
-    protocol: Protocol
-    mode: Mode
+    protocol: str
+    mode: str
     model: str
     reference: bool
     metrics: Mapping[str, tuple[float, float | None]]

@@ -1,8 +1,8 @@
 """From a score to a probability: one slope, and a level for each snapshot, learned on rows that the score was not
 fitted on.
 
-The level is what moves with the season and with the age of the business, so the one for the date to be scored is not
-the last one: see ``level_for``.
+The level moves with the season and with the age of the business, so that of the date to be scored is a forecast:
+see ``level_for``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ Floats = NDArray[np.float64]
 
 _SLOPE_RIDGE = 10.0
 _LEVEL_RIDGE = 1.0
-_YEAR = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,7 @@ def sigmoid(value: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(value, -30.0, 30.0))))
 
 
-def fit(
-    score: Floats, label: NDArray[np.int64], snapshot: NDArray[np.int64], ages: Sequence[int], horizon_days: int
-) -> Calibrator:
+def fit(score: Floats, label: NDArray[np.int64], snapshot: NDArray[np.int64], ages: Sequence[int]) -> Calibrator:
     """Learn slope and levels by penalized maximum likelihood (Platt 2000, with a level a snapshot).
 
     ``score`` must come from models that had not seen these rows. ``ages`` are the days from each snapshot to the date
@@ -52,20 +49,16 @@ def fit(
     samples stay sane.
     """
     slope, levels = _newton(score, label.astype(np.float64), snapshot, len(ages))
-    return Calibrator(slope, tuple(float(level) for level in levels), level_for(levels, ages, horizon_days))
+    return Calibrator(slope, tuple(float(level) for level in levels), level_for(levels, ages))
 
 
-def level_for(levels: Floats, ages: Sequence[int], horizon_days: int) -> float:
-    """Level at the date to be scored: half the newest snapshot's, half that of the same season a year before.
+def level_for(levels: Floats, ages: Sequence[int]) -> float:
+    """Level at the date to be scored: half the newest snapshot's, half the mean of all.
 
-    The newest knows the trend, last year's knows the season; without a reason to trust one more, their mean has the
-    least variance. With no snapshot within a quarter horizon (at least a week) of a year, the mean of all stands for
-    the season.
+    The newest knows the trend; the mean, over about a year, knows where the season will pull it back to. Neither has
+    the data to be weighted better: an equal combination of forecasts is hard to beat (Clemen 1989).
     """
-    away = np.abs(np.asarray(ages) - _YEAR)
-    nearest = int(np.argmin(away))
-    season = levels[nearest] if away[nearest] <= max(horizon_days / 4, 7) else levels.mean()
-    return float(0.5 * levels[int(np.argmin(np.asarray(ages)))] + 0.5 * season)
+    return float(0.5 * levels[int(np.argmin(np.asarray(ages)))] + 0.5 * levels.mean())
 
 
 def _newton(score: Floats, label: Floats, snapshot: NDArray[np.int64], count: int) -> tuple[float, Floats]:

@@ -34,7 +34,7 @@ class Forest:
 
     @staticmethod
     def of(model: Any) -> Forest:
-        """Arrays of a fitted binary ``HistGradientBoostingClassifier`` without categorical splits."""
+        """Arrays of a fitted binary ``HistGradientBoostingClassifier``, or a regressor, without categorical splits."""
         trees = [stage[0].nodes for stage in model._predictors]
         nodes = np.concatenate(trees)
         leaf = nodes["is_leaf"].astype(bool)
@@ -56,6 +56,11 @@ class Forest:
         for first, last, node in self._leaves(matrix):
             out += self.value[first:last][node]
         return out
+
+    @property
+    def root(self) -> float:
+        """Mean score of the training rows: the first guess and what all roots add."""
+        return float(self.base + self.value[self.start[:-1]].sum())
 
     def contributions(self, matrix: Floats) -> Floats:
         """What each term adds along the row's path through every tree: (n, terms).

@@ -5,6 +5,7 @@ and half (Tutz & Schmid 2016, ch. 3). With one period, the horizon, it scores pr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,15 @@ from models.threads import one_blas_thread
 
 FEWEST_FOR_TREES = 500
 FEWEST_LABELS_FOR_TREES = 50
+TREES: dict[str, Any] = {
+    "max_iter": 240,
+    "learning_rate": 0.05,
+    "max_leaf_nodes": 4,
+    "l2_regularization": 5.0,
+    "early_stopping": False,
+    "categorical_features": None,
+}
+"""Many small trees: what they learn is close to additive, and lasts from one season to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,8 @@ class Hazard:
         linear = standard @ self.coefficients
         if self.forest is None:
             return np.asarray(linear - self.center.sum())
-        roots = self.forest.base + self.forest.value[self.forest.start[:-1]].sum()
-        return np.asarray(0.5 * linear + 0.5 * (self.forest.score(matrix) - roots) - self.center.sum())
+        forest = self.forest.score(matrix) - self.forest.root
+        return np.asarray(0.5 * linear + 0.5 * forest - self.center.sum())
 
     def arrays(self) -> Arrays:
         """Coefficients, center and the forest's arrays."""
@@ -61,9 +71,12 @@ class Hazard:
 
 def fit(sample: Sample, seed: int = 0) -> Hazard:
     """Fit on the labels at the horizon. Raises ``CannotFit`` when only one label occurs."""
-    ones = int(sample.label.sum())
-    trees = len(sample) >= FEWEST_FOR_TREES and min(ones, len(sample) - ones) >= FEWEST_LABELS_FOR_TREES
-    return _fit(sample, seed, trees=trees)
+    return _fit(sample, seed, trees=_enough(sample), weight=_balance(sample))
+
+
+def fit_periods(sample: Sample, seed: int = 0) -> Hazard:
+    """Fit on person-periods (``snapshot`` numbers the period), whose hazards are rare and differ by nature."""
+    return _fit(sample, seed, trees=_enough(sample))
 
 
 def fit_linear(sample: Sample, seed: int = 0) -> Hazard:
@@ -71,14 +84,37 @@ def fit_linear(sample: Sample, seed: int = 0) -> Hazard:
     return _fit(sample, seed, trees=False)
 
 
-def _fit(sample: Sample, seed: int, *, trees: bool) -> Hazard:
-    if int(sample.label.sum()) in {0, len(sample)}:
+def rarer(sample: Sample) -> int:
+    """Rows of the rarer label: what there is to learn from, however often the other one is repeated."""
+    ones = int(sample.label.sum())
+    return min(ones, len(sample) - ones)
+
+
+def _enough(sample: Sample) -> bool:
+    return len(sample) >= FEWEST_FOR_TREES and rarer(sample) >= FEWEST_LABELS_FOR_TREES
+
+
+def _fit(sample: Sample, seed: int, *, trees: bool, weight: Floats | None = None) -> Hazard:
+    if rarer(sample) == 0:
         raise CannotFit("all rows have the same label")
     with one_blas_thread():
         coefficients = _linear(sample)
-        forest = _boosted(sample, seed) if trees else None
+        forest = _boosted(sample, seed, weight) if trees else None
         bare = Hazard(coefficients, forest, np.zeros(len(coefficients)))
         return Hazard(coefficients, forest, bare.contributions(sample.matrix, sample.standard).mean(axis=0))
+
+
+def _balance(sample: Sample) -> Floats:
+    """A weight for each row, such that every snapshot has the same share of churns.
+
+    Trees have no intercept for each snapshot as the linear part has. Without weights they find the season in whatever
+    grows with time, such as tenure, and carry it to where it does not belong.
+    """
+    present, code = np.unique(sample.snapshot, return_inverse=True)
+    overall = sample.label.mean()
+    share = (np.bincount(code, sample.label, len(present)) / np.bincount(code, minlength=len(present)))[code]
+    ones, zeros = overall / np.maximum(share, 1e-9), (1 - overall) / np.maximum(1 - share, 1e-9)
+    return np.asarray(np.where(sample.label == 1, ones, zeros), dtype=np.float64)
 
 
 def _linear(sample: Sample) -> Floats:
@@ -90,29 +126,14 @@ def _linear(sample: Sample) -> Floats:
 
     levels = np.unique(sample.snapshot)
     dummies = (sample.snapshot[:, None] == levels[None, :]) * 10.0 if len(levels) > 1 else np.empty((len(sample), 0))
-    ridge = 5.0 + 0.015 * _rarer(sample)
+    ridge = 5.0 + 0.015 * rarer(sample)
     model = LogisticRegression(C=1.0 / ridge, solver="newton-cholesky", max_iter=200)
     model.fit(np.hstack([sample.standard, dummies]), sample.label)
     return np.ascontiguousarray(model.coef_[0][: sample.standard.shape[1]])
 
 
-def _boosted(sample: Sample, seed: int) -> Forest:
+def _boosted(sample: Sample, seed: int, weight: Floats | None) -> Forest:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    model = HistGradientBoostingClassifier(
-        max_iter=120,
-        learning_rate=0.05,
-        max_leaf_nodes=8,
-        min_samples_leaf=max(20, _rarer(sample) // 75),
-        l2_regularization=5.0,
-        early_stopping=False,
-        random_state=seed,
-        categorical_features=None,
-    )
-    return Forest.of(model.fit(sample.matrix, sample.label))
-
-
-def _rarer(sample: Sample) -> int:
-    """Rows of the rarer label: what there is to learn from, however often the other one is repeated."""
-    ones = int(sample.label.sum())
-    return min(ones, len(sample) - ones)
+    model = HistGradientBoostingClassifier(min_samples_leaf=max(20, rarer(sample) // 75), random_state=seed, **TREES)
+    return Forest.of(model.fit(sample.matrix, sample.label, sample_weight=weight))

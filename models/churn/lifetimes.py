@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.churn import calibrate, hazard
 from models.churn.hazard import Hazard
-from models.churn.scorer import Floats, Sample
+from models.churn.scorer import CannotFit, Floats, Sample
 
 
 def periods(
@@ -46,12 +46,24 @@ class Lifetimes:
 
     def survival(self, matrix: Floats, standard: Floats) -> Floats:
         """(n, periods): probability of living past each edge."""
+        return np.asarray(np.exp(-self._cumulative(matrix, standard)))
+
+    def cumulative(self, matrix: Floats, standard: Floats, times: Floats) -> Floats:
+        """Cumulative hazard (n, times), linear between the edges, and beyond the last one at the average rate."""
+        known = np.column_stack([np.zeros(len(matrix)), self._cumulative(matrix, standard)])
+        edges = np.concatenate([[0.0], self.edges])
+        place = np.clip(np.searchsorted(edges, times, side="left"), 1, len(edges) - 1)
+        part = (np.asarray(times) - edges[place - 1]) / (edges[place] - edges[place - 1])
+        inside = known[:, place - 1] + np.clip(part, 0.0, 1.0) * (known[:, place] - known[:, place - 1])
+        return np.asarray(inside * np.maximum(np.asarray(times) / edges[-1], 1.0))
+
+    def _cumulative(self, matrix: Floats, standard: Floats) -> Floats:
         hazards = np.empty((len(matrix), len(self.edges)))
+        padded = np.column_stack([standard, np.zeros(len(standard))])
         for period, level in enumerate(self.levels):
             elapsed = np.column_stack([matrix, np.full(len(matrix), float(period))])
-            padded = np.column_stack([standard, np.zeros(len(standard))])
             hazards[:, period] = calibrate.sigmoid(level + self.slope * self.scorer.score(elapsed, padded))
-        return np.asarray(np.cumprod(1 - hazards, axis=1))
+        return np.asarray(np.cumsum(-np.log1p(-hazards), axis=1))
 
 
 def fit(sample: Sample, edges: NDArray[Any], seed: int = 0) -> Lifetimes:
@@ -65,7 +77,17 @@ def fit(sample: Sample, edges: NDArray[Any], seed: int = 0) -> Lifetimes:
         label == 1,
         period,
     )
-    scorer = hazard.fit(expanded, seed)
+    scorer = hazard.fit_periods(expanded, seed)
     score = scorer.score(expanded.matrix, expanded.standard)
-    level = calibrate.fit(score, label, period, [0] * len(edges), 0)
+    level = calibrate.fit(score, label, period, [0] * len(edges))
     return Lifetimes(scorer, level.slope, np.asarray(level.levels), np.asarray(edges, dtype=np.float64))
+
+
+def edges_of(duration: NDArray[Any], event: NDArray[np.bool_], most: int = 24) -> NDArray[Any]:
+    """At most ``most`` ends of periods with about as many churns each, rising. Raises ``CannotFit`` without a churn."""
+    times = duration[event]
+    if not len(times):
+        raise CannotFit("nobody churned")
+    shares = np.arange(1, most + 1) / most
+    edges = np.unique(np.quantile(times, shares, method="inverted_cdf"))
+    return edges[edges > 0] if (edges > 0).any() else np.array([1])

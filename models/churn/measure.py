@@ -42,6 +42,19 @@ def auc_difference(label: Labels, one: Floats, other: Floats) -> tuple[float, fl
     return float(above.mean() - above_other.mean()), spread
 
 
+def auc_shares(label: Labels, score: Floats) -> Floats:
+    """(n,) values whose mean is the AUC and whose squared standard error, also of differences between two scores, is
+    DeLong's.
+    """
+    if label.min(initial=1) == label.max(initial=0):
+        return np.full(len(label), 0.5)
+    above, below = _placements(label, score)
+    out = np.empty(len(label))
+    for value, part in ((1, above), (0, below)):
+        out[label == value] = part.mean() + (part - part.mean()) * len(label) / len(part)
+    return out
+
+
 def _variance(values: Floats) -> float:
     return float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
 
@@ -50,6 +63,20 @@ def brier(label: Labels, probability: Floats) -> tuple[float, float]:
     """Mean squared error and its standard error."""
     errors = (label - probability) ** 2
     return float(errors.mean()), float(np.sqrt(_variance(errors)))
+
+
+def brier_at_level(label: Labels, probability: Floats) -> tuple[float, float]:
+    """Brier score after one shift of all log-odds that makes their mean chance the share of 1s.
+
+    Compares models apart from the base rate, which is forecast alike for all of them and is luck in one window.
+    """
+    kept = np.clip(probability, 1e-12, 1 - 1e-12)
+    odds = np.log(kept) - np.log1p(-kept)
+    low, high = -60.0, 60.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (1 / (1 + np.exp(-odds - middle))).mean() < label.mean() else (low, middle)
+    return brier(label, 1 / (1 + np.exp(-odds - (low + high) / 2)))
 
 
 def log_loss(label: Labels, probability: Floats) -> tuple[float, float]:
@@ -93,10 +120,11 @@ def integrated_brier(
 
 
 def all_of(label: Labels, probability: Floats) -> dict[str, tuple[float, float | None]]:
-    """AUC, Brier, log-loss and calibration error, each with its standard error or None."""
+    """AUC, Brier (also at the level of these rows), log-loss and calibration error, each with its standard error or None."""
     return {
         "auc": auc(label, probability),
         "brier": brier(label, probability),
+        "brier_at_level": brier_at_level(label, probability),
         "log_loss": log_loss(label, probability),
         "calibration_error": (calibration_error(label, probability), None),
     }

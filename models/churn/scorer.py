@@ -42,7 +42,7 @@ class Sample:
 
     ``matrix`` and ``standard`` (n, terms) are a design's; ``label`` is 0 or 1 at the horizon; ``duration`` is whole
     days to the churn, or to the end of what is known where ``event`` is false; ``snapshot`` numbers the row's snapshot,
-    0 the newest.
+    0 the newest. ``activity`` (n,) is the number of active days within the horizon, where churn is told by silence.
     """
 
     matrix: Floats
@@ -51,6 +51,7 @@ class Sample:
     duration: NDArray[np.int64]
     event: NDArray[np.bool_]
     snapshot: NDArray[np.int64]
+    activity: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -64,7 +65,15 @@ class Sample:
             self.duration[rows],
             self.event[rows],
             self.snapshot[rows],
+            None if self.activity is None else self.activity[rows],
         )
+
+
+def thinned(sample: Sample, most: int) -> Sample:
+    """At most ``most`` rows, evenly spaced, so that every snapshot keeps its share."""
+    if len(sample) <= most:
+        return sample
+    return sample.take(np.linspace(0, len(sample) - 1, most).round().astype(np.int64))
 
 
 class CannotFit(Exception):

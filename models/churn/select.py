@@ -4,22 +4,34 @@ again on all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.churn import calibrate, cox, curve, design, gates, hazard, measure, reasons
+from models.churn import activity, aft, blend, calibrate, cox, curve, design, gates, hazard, measure, reasons
 from models.churn.calibrate import Calibrator
 from models.churn.curve import Shape
 from models.churn.design import Design
 from models.churn.scorer import CannotFit, Floats, Sample, Scorer
 
-MAKERS: dict[str, Callable[[Sample, int], Scorer]] = {"hazard": hazard.fit, "cox": cox.fit}
+Maker = Callable[[Sample, int], Scorer]
+
+MAKERS: dict[str, Maker] = {
+    "hazard": hazard.fit,
+    "cox": cox.fit,
+    "log_normal": aft.fit,
+    "activity": activity.fit,
+}
+BLEND = "blend"
+CANDIDATES = (*MAKERS, BLEND)
 BASELINE = "recency"
+NEWEST = "newest snapshot"
 _FOLDS = 4
+_GROUPS = 3
+_REACH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +40,7 @@ class Rows:
     ``scorer.Sample``.
 
     ``ages``: days from each snapshot to the cut-off, newest first. ``draw`` is a fixed number of each profile, for
-    folds.
+    folds. ``activity``: active days within the horizon, where they are known.
     """
 
     columns: Mapping[str, NDArray[Any]]
@@ -42,6 +54,7 @@ class Rows:
     ages: tuple[int, ...]
     horizon_days: int
     inactivity: bool
+    activity: NDArray[np.int64] | None = None
 
     def take(self, mask: NDArray[np.bool_]) -> Rows:
         """These rows, with the snapshots as they were numbered."""
@@ -58,6 +71,7 @@ class Rows:
             self.ages,
             self.horizon_days,
             self.inactivity,
+            None if self.activity is None else self.activity[mask],
         )
 
 
@@ -125,44 +139,91 @@ class Choice:
     held_out_rows: int = 0
 
 
-def fit_calibrated(make: Callable[[Sample, int], Scorer], rows: Rows, ages: Sequence[int], seed: int) -> Fitted:
-    """Fit ``make`` on all ``rows``, and its calibration on scores by models that had not seen the scored snapshot.
+class Learner:
+    """Models of one set of rows, each fitted once, and their scores of unseen rows, made once.
 
-    ``ages``: days from each snapshot to the date to be scored. With one snapshot the unseen rows are quarters of the
-    profiles. Raises ``CannotFit``.
+    ``ages``: days from each snapshot to the date to be scored. Unseen rows are those of other snapshots, in at most
+    three groups; with one snapshot, quarters of the profiles. Raises ``CannotFit`` when no feature varies.
     """
-    plan = design.make(rows.columns, rows.numbers, rows.texts)
-    if not plan.terms:
-        raise CannotFit("no feature varies")
-    matrix = plan.matrix(rows.columns)
-    sample = Sample(matrix, plan.standard(matrix), rows.label, rows.duration, rows.event, rows.snapshot)
-    present, code = np.unique(rows.snapshot, return_inverse=True)
-    known_ages = [ages[place] for place in present]
-    calibrator = calibrate.fit(
-        _unseen_scores(make, sample, code, rows.draw, seed), rows.label, code, known_ages, rows.horizon_days
-    )
-    scorer = make(sample, seed)
-    chance = calibrate.sigmoid(
-        np.asarray(calibrator.levels)[code] + calibrator.slope * scorer.score(sample.matrix, sample.standard)
-    )
-    shape = curve.fit(rows.duration, rows.event, -np.log1p(-chance), rows.horizon_days, within=not rows.inactivity)
-    return Fitted(plan, scorer, calibrator, shape)
+
+    def __init__(self, rows: Rows, ages: Sequence[int], seed: int) -> None:
+        self._rows, self._seed = rows, seed
+        self._design = design.make(rows.columns, rows.numbers, rows.texts)
+        if not self._design.terms:
+            raise CannotFit("no feature varies")
+        matrix = self._design.matrix(rows.columns)
+        # who falls silent long after the horizon tells little of it, and effects do not stay in proportion for so long
+        watched = _REACH * rows.horizon_days if rows.inactivity else int(rows.duration.max(initial=0))
+        self._sample = Sample(
+            matrix,
+            self._design.standard(matrix),
+            rows.label,
+            np.minimum(rows.duration, watched),
+            rows.event & (rows.duration <= watched),
+            rows.snapshot,
+            rows.activity if rows.inactivity else None,
+        )
+        present, self._code = np.unique(rows.snapshot, return_inverse=True)
+        self._ages = [ages[place] for place in present]
+        self._scorers: dict[str, Scorer] = {}
+        self._unseen: dict[str, Floats] = {}
+
+    def fitted(self, name: str) -> Fitted:
+        """The model ``name`` (of ``CANDIDATES``) fitted on all rows, and its calibration on scores by models that had
+        not seen the scored rows. Raises ``CannotFit``.
+        """
+        return self.blended() if name == BLEND else self.calibrated(*self._learned(name, MAKERS[name]))
+
+    def blended(self) -> Fitted:
+        """All models that can be fitted as one. Raises ``CannotFit`` where they are fewer than two."""
+        parts, unseen = [], []
+        for name in sorted(MAKERS):
+            try:
+                scorer, scores = self._learned(name, MAKERS[name])
+            except CannotFit:
+                continue
+            parts.append(scorer)
+            unseen.append(scores)
+        weights = blend.weigh(unseen, self._rows.label, self._code)
+        together = np.sum([weight * scores for weight, scores in zip(weights, unseen, strict=True)], axis=0)
+        return self.calibrated(blend.Blend(tuple(parts), weights), together)
+
+    def calibrated(self, scorer: Scorer, unseen: Floats) -> Fitted:
+        """``scorer`` with slope and levels learned on its ``unseen`` scores of the rows, and the curve's shape."""
+        rows, sample = self._rows, self._sample
+        calibrator = calibrate.fit(unseen, rows.label, self._code, self._ages)
+        score = scorer.score(sample.matrix, sample.standard)
+        chance = calibrate.sigmoid(np.asarray(calibrator.levels)[self._code] + calibrator.slope * score)
+        shape = curve.fit(rows.duration, rows.event, -np.log1p(-chance), rows.horizon_days, within=not rows.inactivity)
+        return Fitted(self._design, scorer, calibrator, shape)
+
+    def learn(self, make: Maker) -> tuple[Scorer, Floats]:
+        """A model of all rows, and the score of each row by one that was fitted without the row's fold; 0, the mean
+        score, where that cannot be fitted.
+        """
+        sample = self._sample
+        scorer = make(sample, self._seed)
+        fold = self._code % _GROUPS if self._code.max(initial=0) > 0 else self._rows.draw % _FOLDS
+        scores = np.zeros(len(sample))
+        for number in np.unique(fold):
+            unseen = fold == number
+            try:
+                other = make(sample.take(~unseen), self._seed)
+            except CannotFit:
+                continue
+            scores[unseen] = other.score(sample.matrix[unseen], sample.standard[unseen])
+        return scorer, scores
+
+    def _learned(self, name: str, make: Maker) -> tuple[Scorer, Floats]:
+        if name not in self._scorers:
+            self._scorers[name], self._unseen[name] = self.learn(make)
+        return self._scorers[name], self._unseen[name]
 
 
-def _unseen_scores(
-    make: Callable[[Sample, int], Scorer], sample: Sample, code: NDArray[np.int64], draw: NDArray[np.int64], seed: int
-) -> Floats:
-    """Score of each row by a model fitted without the row's fold; 0, the mean score, where that cannot be fitted."""
-    fold = code if code.max(initial=0) > 0 else draw % _FOLDS
-    scores = np.zeros(len(sample))
-    for number in np.unique(fold):
-        unseen = fold == number
-        try:
-            scorer = make(sample.take(~unseen), seed)
-        except CannotFit:
-            continue
-        scores[unseen] = scorer.score(sample.matrix[unseen], sample.standard[unseen])
-    return scores
+def fit_calibrated(make: Maker, rows: Rows, ages: Sequence[int], seed: int) -> Fitted:
+    """Fit ``make`` on all ``rows``, with its calibration (see ``Learner``). Raises ``CannotFit``."""
+    learner = Learner(rows, ages, seed)
+    return learner.calibrated(*learner.learn(make))
 
 
 def baseline_rows(rows: Rows) -> Rows:
@@ -185,29 +246,23 @@ def baseline_rows(rows: Rows) -> Rows:
 def choose(
     rows: Rows, seed: int = 0, limits: gates.Limits = gates.LIMITS, step: Callable[[str], None] = lambda _: None
 ) -> Choice:
-    """Judge every model on held-out rows, take the one with the least Brier score, fit it on all rows and judge the
-    gates.
+    """Judge every model on held-out rows, take the one with the least Brier score at the level of these rows, fit it
+    on all rows and judge the gates.
 
     ``step`` is told what is being done. Models that cannot be fitted are left out with the reason.
     """
     held_out, known, ages, how = _split(rows)
     test, train = rows.take(held_out), rows.take(known)
+    if how == NEWEST:
+        train = _as_known(train, ages)
     judged: list[Judged] = []
     notes: dict[str, str] = {}
-    for name, make in MAKERS.items():
-        step(f"judging {name}")
-        try:
-            judged.append(_judge(name, fit_calibrated(make, train, ages, seed), test))
-        except CannotFit as reason:
-            notes[name] = str(reason)
+    for name, fitted in _fitted(train, ages, seed, CANDIDATES, notes, lambda name: step(f"judging {name}")):
+        judged.append(_judge(name, fitted, test))
     baseline = _judge_baseline(train, test, ages, seed)
-    for best in sorted(judged, key=lambda one: one.metrics["brier"][0]):
-        step(f"fitting {best.name}")
-        try:
-            fitted = fit_calibrated(MAKERS[best.name], rows, rows.ages, seed)
-        except CannotFit as reason:
-            notes[best.name] = str(reason)
-            continue
+    ranking = {one.name: one for one in sorted(judged, key=lambda one: one.metrics["brier_at_level"][0])}
+    for name, fitted in _fitted(rows, rows.ages, seed, ranking, notes, lambda name: step(f"fitting {name}")):
+        best = ranking[name]
         shares = reasons.importances(fitted.explain(rows.columns)[1])
         difference = measure.auc_difference(test.label, best.probability, baseline.probability)
         verdict = gates.judge(
@@ -227,13 +282,38 @@ def choose(
     return Choice(None, "", (*judged, baseline), (), [], notes, how, len(rows.label), len(test.label))
 
 
+def _fitted(
+    rows: Rows, ages: Sequence[int], seed: int, names: Iterable[str], notes: dict[str, str], step: Callable[[str], None]
+) -> Iterator[tuple[str, Fitted]]:
+    """The models of ``names`` that can be fitted, as they are asked for; ``notes`` is told of the others."""
+    try:
+        learner = Learner(rows, ages, seed)
+    except CannotFit as reason:
+        notes |= dict.fromkeys(names, str(reason))
+        return
+    for name in names:
+        step(name)
+        try:
+            yield name, learner.fitted(name)
+        except CannotFit as reason:
+            notes[name] = str(reason)
+
+
+def _as_known(rows: Rows, ages: Sequence[int]) -> Rows:
+    """The rows with durations as they were known at the snapshot that is held out, ``ages`` days later."""
+    known = np.asarray(ages)[rows.snapshot]
+    return replace(
+        rows, duration=np.minimum(rows.duration, known), event=rows.event & (rows.duration <= known)
+    )
+
+
 def _split(rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[int, ...], str]:
     """Rows held out, rows to fit on, ages of the snapshots as the held-out one sees them, and how it was done."""
     newest = rows.snapshot == int(np.argmin(rows.ages))
     older = ~newest
     enough = older.any() and 0 < rows.label[older].sum() < older.sum()
     if enough:
-        return newest, older, tuple(age - min(rows.ages) for age in rows.ages), "newest snapshot"
+        return newest, older, tuple(age - min(rows.ages) for age in rows.ages), NEWEST
     held_out = rows.draw % _FOLDS == 0
     return held_out, ~held_out, rows.ages, "a quarter of the profiles"
 

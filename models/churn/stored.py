@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.churn.activity import Activity
+from models.churn.aft import LogNormal
+from models.churn.blend import Blend
 from models.churn.calibrate import Calibrator
 from models.churn.cox import Cox
 from models.churn.curve import Shape
@@ -16,7 +19,13 @@ from models.churn.hazard import Hazard
 from models.churn.scorer import Arrays, Scorer, prefixed, select_arrays
 from models.churn.select import Fitted
 
-RESTORERS: dict[str, Callable[[Arrays], Scorer]] = {"hazard": Hazard.restore, "cox": Cox.restore}
+PARTS: dict[str, Callable[[Arrays], Scorer]] = {
+    "hazard": Hazard.restore,
+    "cox": Cox.restore,
+    "log_normal": LogNormal.restore,
+    "activity": Activity.restore,
+}
+RESTORERS: dict[str, Callable[[Arrays], Scorer]] = PARTS | {"blend": lambda arrays: Blend.restore(arrays, PARTS)}
 
 
 def to_card(fitted: Fitted) -> tuple[dict[str, Any], Arrays]:

@@ -67,3 +67,61 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"train\.txt"):
         (tmp_path / "empty").mkdir()
         bench(tmp_path / "empty")
+
+
+def test_churn_of_events(tmp_path: Path, capsys: Any) -> None:
+    rng = np.random.default_rng(0)
+    lines = ["who;at;paid"]
+    for buyer in range(120):
+        every, stop = int(rng.integers(3, 30)), int(rng.integers(30, 700))
+        lines += [
+            f"{buyer};{np.datetime64('2023-01-01') + day};{rng.integers(1, 9)}" for day in range(buyer % 9, 400, every)
+            if day < stop
+        ]
+    path = tmp_path / "visits.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    bench(path, protocol="churn", profile="who", time="at", price="paid", horizon=40, only="cox", threads=1,
+          out=tmp_path / "out", json=True)
+    told = json.loads(capsys.readouterr().out)
+    theirs = {one["model"] for one in told["figures"] if one["reference"]}
+    assert theirs >= {"recency", "logistic on RFM", "lifelines Cox on RFM", "BG/NBD", "boosted trees"}
+    (choice, cox) = (one for one in told["figures"] if not one["reference"])
+    assert (choice["model"], cox["model"]) == ("night's choice", "cox")
+    assert choice["metrics"]["auc"]["value"] > 0.9
+    assert choice["metrics"]["auc"]["standard_error"] > 0
+    assert choice["notes"]["model"] in {"hazard", "cox", "log_normal", "activity", "blend"}
+    assert {"auc", "brier", "calibration_error"} <= choice["metrics"].keys()
+    assert told["verdicts"]["silence"]["subjects"] == choice["subjects"]
+    assert "| ours | night's choice |" in (tmp_path / "out" / "bench.md").read_text()
+    assert (tmp_path / "out" / "bench-silence.svg").read_text().startswith("<svg")
+    with pytest.raises(UsageError, match="no churn model magic"):
+        bench(path, protocol="churn", profile="who", time="at", only="magic")
+    with pytest.raises(UsageError, match="insufficient_history"):
+        bench(path, protocol="churn", profile="who", time="at", horizon=300)
+
+
+def test_survival_of_lives(tmp_path: Path, capsys: Any) -> None:
+    rng = np.random.default_rng(0)
+    lines = ["name,weeks,left,plan,age"]
+    for row in range(300):
+        plan = "short" if row % 2 else "long"
+        life = int(np.ceil(rng.exponential(10 if row % 2 else 60)))
+        end = int(rng.integers(1, 50))
+        lines.append(f"n{row},{min(life, end)},{'yes' if life <= end else 'no'},{plan},{rng.integers(20, 60)}")
+    path = tmp_path / "lives.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    bench(path, protocol="survival", duration="weeks", event="\"left\" = 'yes'", without="name", threads=1, json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert {one["model"] for one in told["figures"]} == {
+        "Kaplan-Meier", "lifelines Cox", "lifelines log-normal", "boosted hazard", "nightloom",
+    }
+    ours = next(one for one in told["figures"] if not one["reference"])
+    assert ours["metrics"]["c_index"]["value"] > 0.6
+    assert {"integrated_brier", "auc@12", "auc@24", "calibration_error@12"} <= ours["metrics"].keys()
+    assert len(ours["notes"]["folds"]) == 5
+    with pytest.raises(UsageError, match="--duration COLUMN|known layout"):
+        bench(path, protocol="survival")
+    with pytest.raises(UsageError, match="no column shoe"):
+        bench(path, protocol="survival", duration="weeks", event="true", without="shoe")
+    with pytest.raises(UsageError, match="five of either"):
+        bench(path, protocol="survival", duration="weeks", event="false")

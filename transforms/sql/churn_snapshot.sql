@@ -1,11 +1,11 @@
 -- grain: one profile of churn_population at $cut that is not explicitly churned and not excluded, with its label over the next $horizon_days
 -- `duration` is whole days from $cut until the churn, or until $as_of when `event` is false; label 1 has duration <= $horizon_days.
--- Under inactivity a churn counts when the silence of $horizon_days that begins at or after $cut is complete.
+-- `activity` is the number of dates with activity within the horizon. Under inactivity a churn counts when the silence of $horizon_days that begins at or after $cut is complete.
 WITH bounds AS (
     SELECT $cut::TIMESTAMP AS cut, $cut::TIMESTAMP + to_days($horizon_days::INTEGER) AS until
 ),
 acted AS (
-    SELECT e.profile_id
+    SELECT e.profile_id, count(DISTINCT e.created_at::DATE) AS days
     FROM events AS e, bounds AS b
     WHERE e.created_at >= b.cut AND e.created_at < b.until AND list_contains($activity_event_types::VARCHAR[], e.event_type)
     GROUP BY e.profile_id
@@ -34,6 +34,7 @@ labelled AS (
         b.cut,
         churned.within IS NOT NULL AND coalesce(ended.ended_at <= churned.within, true) AS explicit,
         $inactivity AND acted.profile_id IS NULL AS inactive,
+        coalesce(acted.days, 0)::INTEGER AS activity,
         churned.within,
         churned.later,
         silent.silent_from
@@ -57,6 +58,7 @@ SELECT
         ELSE greatest($horizon_days, floor(date_diff('second', cut, $as_of::TIMESTAMP) / 86400.0))
     END::INTEGER AS duration,
     explicit OR inactive OR CASE WHEN $inactivity THEN silent_from IS NOT NULL ELSE later IS NOT NULL END AS event,
-    (md5_number_lower(profile_id) % 1000000)::INTEGER AS draw
+    (md5_number_lower(profile_id) % 1000000)::INTEGER AS draw,
+    activity
 FROM labelled
 ORDER BY profile_id

@@ -1,0 +1,171 @@
+"""Models of whole lives: how long until a churn, from durations of which many are not over yet.
+
+Cox, log-normal times, discrete hazards and a blend of them, judged on rows that they had not seen, by the integrated
+Brier score with inverse-censoring weights; the best is the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.churn import aft, cox, lifetimes
+from models.churn.cox import Cox
+from models.churn.scorer import CannotFit, Floats, Sample, thinned
+from models.churn.survival_measures import Censoring, integrated_brier
+
+MOST_ROWS = 20_000
+"""Rows that person-periods are made of at most."""
+BLEND = "blend"
+_FOLDS = 3
+_STEPS = 10
+_LEAST = 1e-9
+
+
+class Life(Protocol):
+    """A fitted survival model."""
+
+    def cumulative(self, matrix: Floats, standard: Floats, times: Floats) -> Floats:
+        """Cumulative hazard (n, times) at rising times above 0: survival is exp(-it)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CoxLife:
+    """Cox's score with Breslow's baseline: ``hazard`` is cumulative at ``times``, a step function."""
+
+    scorer: Cox
+    times: Floats
+    hazard: Floats
+
+    def cumulative(self, matrix: Floats, standard: Floats, times: Floats) -> Floats:
+        """(n, times)."""
+        place = np.searchsorted(self.times, times, side="right")
+        baseline = np.concatenate([[0.0], self.hazard])[place]
+        return np.asarray(np.exp(self.scorer.score(matrix, standard))[:, None] * baseline)
+
+
+@dataclass(frozen=True, slots=True)
+class BlendLife:
+    """Weighted geometric mean of cumulative hazards; ``weights`` sum to 1."""
+
+    parts: tuple[Life, ...]
+    weights: Floats
+
+    def cumulative(self, matrix: Floats, standard: Floats, times: Floats) -> Floats:
+        """(n, times)."""
+        return together([part.cumulative(matrix, standard, times) for part in self.parts], self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """The model chosen, by ``name``. ``scores``: integrated Brier score of each candidate on unseen rows; ``weights``
+    of the blend; ``notes`` says why a model was left out.
+    """
+
+    name: str
+    life: Life
+    scores: dict[str, float]
+    weights: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def survival(self, matrix: Floats, standard: Floats, times: Floats) -> Floats:
+        """(n, times): probability of living past each of the rising ``times``; rows never rise."""
+        return np.asarray(np.exp(-self.life.cumulative(matrix, standard, times)))
+
+
+def fit_cox(sample: Sample, seed: int = 0) -> CoxLife:
+    """Cox with Breslow's baseline. Raises ``CannotFit``."""
+    scorer = cox.fit(sample, seed)
+    risk = np.exp(scorer.score(sample.matrix, sample.standard))
+    times, place = np.unique(sample.duration, return_inverse=True)
+    ending = np.bincount(place, risk, len(times))
+    at_risk = np.cumsum(ending[::-1])[::-1]
+    churned = np.bincount(place[sample.event], minlength=len(times))
+    return CoxLife(scorer, times.astype(np.float64), np.cumsum(churned / np.maximum(at_risk, 1e-300)))
+
+
+def fit_hazards(sample: Sample, seed: int = 0) -> lifetimes.Lifetimes:
+    """Discrete hazards over at most 24 periods of about as many churns each, on at most 20,000 rows."""
+    used = thinned(sample, MOST_ROWS)
+    return lifetimes.fit(used, lifetimes.edges_of(used.duration, used.event), seed)
+
+
+MAKERS: Mapping[str, Callable[[Sample, int], Life]] = {
+    "cox": fit_cox, "log_normal": aft.fit, "hazard": fit_hazards,
+}
+
+
+def fit(sample: Sample, fold: NDArray[np.int64], times: Floats, seed: int = 0) -> Survival:
+    """Choose among the models and their blend by unseen rows, and fit what is chosen on all of them.
+
+    ``fold`` (n,) is any fixed number of a row, of which three folds are made; ``times``: rising times above 0 over
+    which the Brier score is integrated. Raises ``CannotFit`` when no model can be fitted.
+    """
+    fold = fold % _FOLDS
+    notes: dict[str, str] = {}
+    unseen: dict[str, Floats] = {}
+    for name, make in MAKERS.items():
+        hazard = np.empty((len(sample), len(times)))
+        try:
+            for number in np.unique(fold):
+                rows = fold == number
+                life = make(sample.take(~rows), seed)
+                hazard[rows] = life.cumulative(sample.matrix[rows], sample.standard[rows], times)
+        except CannotFit as reason:
+            notes[name] = str(reason)
+            continue
+        unseen[name] = hazard
+    censoring = Censoring.of(sample.duration, sample.event)
+
+    def score(hazard: Floats) -> float:
+        return integrated_brier(sample.duration, sample.event, np.exp(-hazard), times, censoring)
+
+    scores = {name: score(hazard) for name, hazard in unseen.items()}
+    weights: dict[str, float] = {}
+    if len(unseen) > 1:
+        weights, scores[BLEND] = _weigh(unseen, score)
+    for name in sorted(scores or MAKERS, key=lambda name: (scores.get(name, 0.0), name)):
+        try:
+            if name != BLEND:
+                return Survival(name, MAKERS[name](sample, seed), scores, weights, notes)
+            lives = tuple(MAKERS[part](sample, seed) for part in weights)
+            return Survival(name, BlendLife(lives, np.array(list(weights.values()))), scores, weights, notes)
+        except CannotFit as reason:
+            notes[name] = str(reason)
+    raise CannotFit("; ".join(f"{name}: {reason}" for name, reason in notes.items()))
+
+
+def together(hazards: list[Floats], weights: Floats) -> Floats:
+    """Weighted geometric mean of cumulative hazards."""
+    out = np.zeros_like(hazards[0])
+    for hazard, weight in zip(hazards, weights, strict=True):
+        out += weight * np.log(np.maximum(hazard, _LEAST))
+    return np.asarray(np.exp(out))
+
+
+def _weigh(unseen: Mapping[str, Floats], score: Callable[[Floats], float]) -> tuple[dict[str, float], float]:
+    """Weights in tenths with the least score: from equal shares a tenth at a time goes where it helps most."""
+    names, hazards = list(unseen), list(unseen.values())
+    tenths = np.full(len(names), _STEPS // len(names))
+    tenths[: _STEPS - int(tenths.sum())] += 1
+    best = score(together(hazards, tenths / _STEPS))
+    for _ in range(2 * _STEPS):
+        moves = [
+            (score(together(hazards, moved / _STEPS)), giver, taker)
+            for giver in range(len(names))
+            for taker in range(len(names))
+            if giver != taker and tenths[giver] > 0
+            for moved in [tenths - np.eye(len(names), dtype=np.int64)[giver] + np.eye(len(names), dtype=np.int64)[taker]]
+        ]
+        value, giver, taker = min(moves)
+        if value >= best:
+            break
+        best = value
+        tenths[giver] -= 1
+        tenths[taker] += 1
+    return {name: float(part) / _STEPS for name, part in zip(names, tenths, strict=True) if part}, best
