@@ -88,12 +88,14 @@ def create_population(con: duckdb.DuckDBPyConnection, cut: datetime, churn: Chur
 def snapshot_ages(horizon_days: int, span_days: int, count: int) -> tuple[int, ...]:
     """Days from each training snapshot to the cut-off, newest first.
 
-    ``count`` snapshots a horizon apart, and one a year before the cut-off (the same season), unless one is near it;
-    each with at least a horizon of history before it, but for the newest, which always is.
+    ``count`` snapshots a horizon apart; one a year before the cut-off (the same season), unless one is near it; and one
+    a year before the newest. Each with at least a horizon of history before it, but for the newest, which always is.
     """
     ages = [horizon_days * number for number in range(1, count + 1)]
-    if count > 1 and horizon_days <= 365 and not any(abs(age - 365) <= max(horizon_days // 4, 7) for age in ages):
-        ages.append(365)
+    if count > 1 and horizon_days <= 365:
+        near = [age for age in ages if abs(age - 365) <= max(horizon_days // 4, 7)]
+        season = near[0] if near else 365
+        ages += [season, season + horizon_days]
     return tuple(sorted(age for age in set(ages) if age == horizon_days or age + horizon_days <= span_days))
 
 
@@ -119,7 +121,8 @@ def create_labels(
     )
     con.execute(
         "CREATE OR REPLACE TABLE churn_labels "
-        "(snapshot INTEGER, profile_id VARCHAR, label INTEGER, duration INTEGER, event BOOLEAN, draw INTEGER, activity INTEGER)"
+        "(snapshot INTEGER, profile_id VARCHAR, label INTEGER, duration INTEGER, event BOOLEAN, draw INTEGER, "
+        "activity INTEGER)"
     )
     for number, age in enumerate(ages):
         cut = as_of - timedelta(days=age)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,10 +69,12 @@ def churn_figures(
         learner = select.Learner(data.rows, data.rows.ages, seed)
         for name in only:
             tell(name)
-            found.append(
-                _churn_figures(name, False, data, lambda _, n=name: learner.fitted(n).probability(data.columns), {})
-            )
+            found.append(_churn_figures(name, False, data, partial(_alone, learner, name), {}))
     return found
+
+
+def _alone(learner: select.Learner, name: str, data: ChurnData) -> Floats:
+    return learner.fitted(name).probability(data.columns)
 
 
 def _churn_figures(

@@ -90,4 +90,4 @@ def weigh(scores: Sequence[Floats], label: NDArray[np.int64], snapshot: NDArray[
     weights = np.asarray(found.x[:parts])
     if not np.isfinite(weights).all() or weights.sum() <= 0:
         raise CannotFit("no weight of the models tells the labels apart")
-    return weights / spread
+    return np.asarray(weights / spread, dtype=np.float64)

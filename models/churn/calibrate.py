@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 
 _SLOPE_RIDGE = 10.0
 _LEVEL_RIDGE = 1.0
+_YEAR = 365
+_LAST_YEAR = 372
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,24 @@ def fit(score: Floats, label: NDArray[np.int64], snapshot: NDArray[np.int64], ag
 
 
 def level_for(levels: Floats, ages: Sequence[int]) -> float:
-    """Level at the date to be scored: half the newest snapshot's, half the mean of all.
+    """Level at the date to be scored, a forecast from those of the snapshots.
 
-    The newest knows the trend; the mean, over about a year, knows where the season will pull it back to. Neither has
-    the data to be weighted better: an equal combination of forecasts is hard to beat (Clemen 1989).
+    Half the newest, which knows the trend, and half the mean of the last year, to which a season is pulled back.
+    Where there are snapshots a year before the date and a year before the newest, half of that and half the season's
+    level with the drift of a year since: last year's, and what the newest has gained on its own last year. Either half
+    errs where the other does not; ``benchmarks/churn_levels.py`` compares the rules on made-up shops.
     """
-    return float(0.5 * levels[int(np.argmin(np.asarray(ages)))] + 0.5 * levels.mean())
+    known = np.asarray(ages)
+    newest = int(np.argmin(known))
+    calm = 0.5 * levels[newest] + 0.5 * levels[known <= _LAST_YEAR].mean()
+    season = int(np.argmin(np.abs(known - _YEAR)))
+    before = int(np.argmin(np.abs(known - known[season] - known[newest])))
+    near = max(int(known[newest]) / 4, 7)
+    if abs(known[season] - _YEAR) > near or abs(known[before] - known[season] - known[newest]) > near:
+        return float(calm)
+    if before == season:
+        return float(calm)
+    return float(0.5 * calm + 0.5 * (levels[season] + levels[newest] - levels[before]))
 
 
 def _newton(score: Floats, label: Floats, snapshot: NDArray[np.int64], count: int) -> tuple[float, Floats]:

@@ -120,7 +120,9 @@ def integrated_brier(
 
 
 def all_of(label: Labels, probability: Floats) -> dict[str, tuple[float, float | None]]:
-    """AUC, Brier (also at the level of these rows), log-loss and calibration error, each with its standard error or None."""
+    """AUC, Brier (also at the level of these rows), log-loss and calibration error, each with its standard error or
+    None.
+    """
     return {
         "auc": auc(label, probability),
         "brier": brier(label, probability),

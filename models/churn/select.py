@@ -27,6 +27,8 @@ MAKERS: dict[str, Maker] = {
 }
 BLEND = "blend"
 CANDIDATES = (*MAKERS, BLEND)
+MOST_JUDGED = 40_000
+"""Rows that candidates learn from at most while they are compared; the one chosen learns from all."""
 BASELINE = "recency"
 NEWEST = "newest snapshot"
 _FOLDS = 4
@@ -255,6 +257,8 @@ def choose(
     test, train = rows.take(held_out), rows.take(known)
     if how == NEWEST:
         train = _as_known(train, ages)
+    if len(train.label) > MOST_JUDGED:
+        train = train.take(_spaced(len(train.label), MOST_JUDGED))
     judged: list[Judged] = []
     notes: dict[str, str] = {}
     for name, fitted in _fitted(train, ages, seed, CANDIDATES, notes, lambda name: step(f"judging {name}")):
@@ -305,6 +309,13 @@ def _as_known(rows: Rows, ages: Sequence[int]) -> Rows:
     return replace(
         rows, duration=np.minimum(rows.duration, known), event=rows.event & (rows.duration <= known)
     )
+
+
+def _spaced(rows: int, most: int) -> NDArray[np.bool_]:
+    """A mask of ``most`` evenly spaced rows, so that every snapshot keeps its share."""
+    mask = np.zeros(rows, np.bool_)
+    mask[np.linspace(0, rows - 1, most).round().astype(np.int64)] = True
+    return mask
 
 
 def _split(rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[int, ...], str]:

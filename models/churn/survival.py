@@ -153,6 +153,7 @@ def _weigh(unseen: Mapping[str, Floats], score: Callable[[Floats], float]) -> tu
     names, hazards = list(unseen), list(unseen.values())
     tenths = np.full(len(names), _STEPS // len(names))
     tenths[: _STEPS - int(tenths.sum())] += 1
+    one = np.eye(len(names), dtype=np.int64)
     best = score(together(hazards, tenths / _STEPS))
     for _ in range(2 * _STEPS):
         moves = [
@@ -160,7 +161,7 @@ def _weigh(unseen: Mapping[str, Floats], score: Callable[[Floats], float]) -> tu
             for giver in range(len(names))
             for taker in range(len(names))
             if giver != taker and tenths[giver] > 0
-            for moved in [tenths - np.eye(len(names), dtype=np.int64)[giver] + np.eye(len(names), dtype=np.int64)[taker]]
+            for moved in [tenths - one[giver] + one[taker]]
         ]
         value, giver, taker = min(moves)
         if value >= best:

@@ -119,7 +119,7 @@ def test_survival_of_lives(tmp_path: Path, capsys: Any) -> None:
     assert ours["metrics"]["c_index"]["value"] > 0.6
     assert {"integrated_brier", "auc@12", "auc@24", "calibration_error@12"} <= ours["metrics"].keys()
     assert len(ours["notes"]["folds"]) == 5
-    with pytest.raises(UsageError, match="--duration COLUMN|known layout"):
+    with pytest.raises(UsageError, match="no known layout"):
         bench(path, protocol="survival")
     with pytest.raises(UsageError, match="no column shoe"):
         bench(path, protocol="survival", duration="weeks", event="true", without="shoe")

@@ -115,7 +115,7 @@ def test_no_row_and_one_row(name: str, rows: int, plain: Rows, fitted: dict[str,
 @pytest.mark.parametrize("name", NAMES)
 def test_unseen_categories_missing_and_extreme_values(name: str, fitted: dict[str, Fitted]) -> None:
     extreme = np.array([0.0, -1e300, 1e300, 1e-300, np.nan, 1e15])
-    columns: dict[str, NDArray[Any]] = {key: extreme for key in ("recency_days", "visits", "gap")}
+    columns: dict[str, NDArray[Any]] = dict.fromkeys(("recency_days", "visits", "gap"), extreme)
     columns["plan"] = np.array(["unseen", "", "a", "b", "nul\0l", "ä" * 10_000], dtype=object)
     sound(fitted[name], columns, 6)
 
@@ -249,7 +249,7 @@ def test_the_best_of_lives_is_near_the_truth() -> None:
     told = model.survival(fresh.matrix, fresh.standard, TIMES)
     assert survival_measures.calibration_at(fresh.duration, fresh.event, 1 - told[:, 9], 10, censoring) < 0.05
     assert survival_measures.auc_at(fresh.duration, fresh.event, 1 - told[:, 9], 10, censoring) > 0.75
-    with pytest.raises(CannotFit, match="cox: .*; log_normal: .*; hazard: "):
+    with pytest.raises(CannotFit, match=r"cox: .*; log_normal: .*; hazard: "):
         survival.fit(replace(sample, event=np.zeros(1500, np.bool_)), fold, TIMES)
 
 

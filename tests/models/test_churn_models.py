@@ -262,6 +262,16 @@ def test_half_of_the_way_from_the_newest_level_to_the_mean_is_taken() -> None:
     assert calibrate.level_for(np.array([1.0, 2.0, 6.0]), (60, 30, 90)) == pytest.approx(0.5 * 2 + 0.5 * 3)
 
 
+def test_a_season_that_is_known_from_last_year_is_half_of_the_forecast() -> None:
+    """Last year the level fell from 1 to -1 where it now stands at 2: half of 0, and half of the calm forecast."""
+    levels, ages = np.array([2.0, 0.0, -1.0, 1.0]), (90, 180, 365, 455)
+    calm = 0.5 * 2 + 0.5 * (2 + 0 - 1) / 3
+    assert calibrate.level_for(levels, ages) == pytest.approx(0.5 * calm + 0.5 * (-1 + 2 - 1))
+    assert calibrate.level_for(levels[:3], ages[:3]) == pytest.approx(calm)
+    assert calibrate.level_for(levels[:1], (365,)) == pytest.approx(2)
+    assert calibrate.level_for(np.array([1.0, 3.0]), (365, 730)) == pytest.approx(0.5 * 1 + 0.5 * (1 + 1 - 3))
+
+
 # --- curve
 
 

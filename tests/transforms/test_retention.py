@@ -331,8 +331,8 @@ def test_gaps_are_between_dates_of_activity(con: duckdb.DuckDBPyConnection) -> N
 
 
 def test_snapshots_are_a_horizon_apart_with_one_a_year_ago() -> None:
-    assert churn_labels.snapshot_ages(90, 648, 4) == (90, 180, 270, 360)
-    assert churn_labels.snapshot_ages(30, 648, 4) == (30, 60, 90, 120, 365)
+    assert churn_labels.snapshot_ages(90, 648, 4) == (90, 180, 270, 360, 450)
+    assert churn_labels.snapshot_ages(30, 648, 4) == (30, 60, 90, 120, 365, 395)
     assert churn_labels.snapshot_ages(30, 394, 4) == (30, 60, 90, 120)
     assert churn_labels.snapshot_ages(30, 61, 4) == (30,)
     assert churn_labels.snapshot_ages(30, 648, 1) == (30,)
