@@ -70,7 +70,7 @@ def _lifelines(data: ChurnData, model: Any) -> Floats:
         warnings.simplefilter("ignore")
         model.fit(frame, "duration", "event")
         curves = model.predict_survival_function(fresh, times=[data.rows.horizon_days])
-    return 1 - np.asarray(curves, dtype=np.float64)[0]
+    return np.asarray(1 - np.asarray(curves)[0], dtype=np.float64)
 
 
 def boosted_trees(data: ChurnData) -> Floats:
