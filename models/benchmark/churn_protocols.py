@@ -73,6 +73,10 @@ def churn_figures(
     return found
 
 
+def _asked(references: Mapping[str, Any], peers: Sequence[str]) -> dict[str, Any]:
+    return {name: one for name, one in references.items() if not peers or any(part in name for part in peers)}
+
+
 def _alone(learner: select.Learner, name: str, data: ChurnData) -> Floats:
     return learner.fitted(name).probability(data.columns)
 
