@@ -42,13 +42,14 @@ amount_property = "amount"
 READERS = {"parquet": "read_parquet", "csv": "read_csv", "jsonl": "read_json"}
 
 
-def timed(arguments: list[str], environment: dict[str, str]) -> tuple[float, float, str]:
-    """Wall seconds, peak MB and standard output of a child process."""
+def timed(arguments: list[str], environment: dict[str, str]) -> tuple[float, float, float, str]:
+    """Wall seconds, processor seconds, peak MB and standard output of a child process."""
     report = tempfile.NamedTemporaryFile(mode="r", delete=False)  # noqa: SIM115 - read after the child
     start = time.perf_counter()
     script = (
         "import resource, subprocess, sys; done = subprocess.run(sys.argv[2:], stdout=subprocess.PIPE, text=True); "
-        "open(sys.argv[1], 'w').write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)); "
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN); "
+        "open(sys.argv[1], 'w').write(f'{used.ru_utime + used.ru_stime} {used.ru_maxrss / 1024}'); "
         "sys.stdout.write(done.stdout); sys.exit(done.returncode)"
     )
     done = subprocess.run(
@@ -61,7 +62,8 @@ def timed(arguments: list[str], environment: dict[str, str]) -> tuple[float, flo
     seconds = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(f"failed ({done.returncode}): {' '.join(arguments)}")
-    return seconds, float(report.read()), done.stdout
+    processor, peak = (float(figure) for figure in report.read().split())
+    return seconds, processor, peak, done.stdout
 
 
 def reference_load(files: list[Path], kind: str, threads: int) -> tuple[float, int]:
@@ -98,9 +100,9 @@ def one_size(profiles: int, arguments: argparse.Namespace) -> dict[str, Any]:
         reference_seconds, reference_rows = reference_load(events, arguments.format, arguments.threads)
         environment = {**os.environ, "NIGHTLOOM_HOME": str(home), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "cli.main", "run", "--no-prefect", "--json"]
-        seconds, peak, output = timed(command, environment)
-        again, _, _ = timed(command, environment)
-        bare, _, _ = timed([sys.executable, "-c", "pass"], environment)
+        seconds, processor, peak, output = timed(command, environment)
+        again, *_ = timed(command, environment)
+        bare, *_ = timed([sys.executable, "-c", "pass"], environment)
         outcome = json.loads(output)
         loads = outcome["files"]
         return {
@@ -108,6 +110,7 @@ def one_size(profiles: int, arguments: argparse.Namespace) -> dict[str, Any]:
             "items": made.items,
             "events": made.events,
             "night seconds": seconds,
+            "processor seconds": processor,
             "peak MB": peak,
             "nothing new seconds": again,
             "interpreter seconds": bare,
@@ -133,10 +136,9 @@ def main() -> None:
         results.append(one_size(profiles, arguments))
         show(results[-1])
     for small, large in pairwise(results):
-        growth = math.log(large["night seconds"] / small["night seconds"]) / math.log(
-            large["profiles"] / small["profiles"]
-        )
-        print(f"growth {small['profiles']:,} -> {large['profiles']:,} profiles: n^{growth:.2f}")
+        for kind in ("night seconds", "processor seconds"):
+            growth = math.log(large[kind] / small[kind]) / math.log(large["profiles"] / small["profiles"])
+            print(f"growth of {kind} {small['profiles']:,} -> {large['profiles']:,} profiles: n^{growth:.2f}")
     if arguments.json:
         arguments.json.write_text(
             json.dumps(
@@ -150,7 +152,8 @@ def main() -> None:
 def show(result: dict[str, Any]) -> None:
     print(f"\n{result['profiles']:,} profiles, {result['items']:,} items, {result['events']:,} events")
     print(
-        f"  night {result['night seconds']:.1f} s, peak {result['peak MB']:.0f} MB; nothing new "
+        f"  night {result['night seconds']:.1f} s ({result['processor seconds']:.1f} s of processors), peak "
+        f"{result['peak MB']:.0f} MB; nothing new "
         f"{result['nothing new seconds']:.1f} s"
     )
     for name, lap in result["stages"].items():
