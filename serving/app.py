@@ -43,7 +43,9 @@ class Endpoint:
     def __init__(
         self, layout: Layout, settings: Settings, *, loopback: bool = True, tallies: Path | None = None,
         clock: Callable[[], float] = time.time, hot: bool = True, run_command: Sequence[str] = COMMAND,
+        alone: bool = False,
     ) -> None:
+        """``alone``: the process is the endpoint's own; see ``Mount``."""
         self.layout = layout
         self.settings = settings
         self.journal = Journal.open(layout, settings)
@@ -57,7 +59,7 @@ class Endpoint:
         intake = Intake(self.service, self.commit, settings.ingest.max_future_hours)
         app = documented(self.service, intake, self.metrics)
         add_docs(app)
-        self._crossing_minds = Mount(settings.serving, run_command)
+        self._crossing_minds = Mount(settings.serving, run_command, alone=alone)
         self._octy = OctyMount(settings.serving)
         self._conductrics = ConductricsMount(settings.serving)
         self._clock = clock
@@ -148,4 +150,4 @@ def from_environment() -> Endpoint:
     """The application of a worker process, by what the command line left in the environment."""
     launch = Launch.from_environment()
     tallies = Path(launch.tallies) if launch.tallies else None
-    return Endpoint(launch.layout, launch.settings, loopback=launch.loopback, tallies=tallies)
+    return Endpoint(launch.layout, launch.settings, loopback=launch.loopback, tallies=tallies, alone=True)
