@@ -187,6 +187,7 @@ def create_inputs(
         for one, column in zip(inputs.event_types, columns, strict=True)
     )
     names = [
+        *(f"r.{name}" for name in (RHYTHM if inputs.since is not None else ())),
         *(f"coalesce(c.{column}, 0) AS {column}" for column in columns),
         *(f"a.{identifier(one.name)}" for one in inputs.attributes),
     ]
@@ -201,7 +202,6 @@ def create_inputs(
             query = f"WITH events AS (FROM {identifier(events)}) FROM ({query})"
         known = {"cut": cut, "since": inputs.since, "activity_event_types": list(churn.activity_event_types)}
         con.execute(f"CREATE OR REPLACE TABLE churn_rhythm AS {query}", known)
-        names += [f"r.{name}" for name in RHYTHM]
         joined += "LEFT JOIN churn_rhythm AS r USING (profile_id) "
     built_in = [f"f.{identifier(name)}::DOUBLE AS {identifier(name)}" for name in BUILT_IN]
     con.execute(
