@@ -13,7 +13,7 @@ import numpy as np
 from models.churn.forest import Forest
 from models.churn.hazard import FEWEST_FOR_TREES, FEWEST_LABELS_FOR_TREES, TREES, rarer
 from models.churn.scorer import Arrays, CannotFit, Floats, Sample, prefixed, select_arrays
-from models.threads import one_blas_thread
+from models.threads import one_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def fit(sample: Sample, seed: int = 0) -> Activity:
     model = HistGradientBoostingRegressor(
         loss="poisson", min_samples_leaf=max(20, rarer(sample) // 75), random_state=seed, **TREES
     )
-    with one_blas_thread():
+    with one_thread():
         forest = Forest.of(model.fit(sample.matrix, sample.activity / mean, sample_weight=mean))
         bare = Activity(forest, np.zeros(sample.matrix.shape[1]))
         return Activity(forest, bare.contributions(sample.matrix, sample.standard).mean(axis=0))

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.churn.forest import Forest
 from models.churn.scorer import Arrays, CannotFit, Floats, Sample, prefixed, select_arrays
-from models.threads import one_blas_thread
+from models.threads import one_thread
 
 FEWEST_FOR_TREES = 500
 FEWEST_LABELS_FOR_TREES = 50
@@ -97,7 +97,7 @@ def _enough(sample: Sample) -> bool:
 def _fit(sample: Sample, seed: int, *, trees: bool, weight: Floats | None = None) -> Hazard:
     if rarer(sample) == 0:
         raise CannotFit("all rows have the same label")
-    with one_blas_thread():
+    with one_thread():
         coefficients = _linear(sample)
         forest = _boosted(sample, seed, weight) if trees else None
         bare = Hazard(coefficients, forest, np.zeros(len(coefficients)))
