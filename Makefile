@@ -20,7 +20,7 @@ demo: $(VENV)/run.stamp ## set up, make a sample, run the night, ask the endpoin
 	@$(BIN)/nightloom demo
 
 test: $(VENV)/dev.stamp ## the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/dev.stamp ## style, types, layers
 	@$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
