@@ -26,7 +26,7 @@ from models.interactions import Interactions
 from models.recommenders.als import Als
 from models.recommenders.ease import Ease
 from models.recommenders.neighbours import Neighbours
-from models.threads import one_blas_thread
+from models.threads import one_thread
 
 SERVED = 8192
 
@@ -54,7 +54,7 @@ def best(work: Callable[[], Any], rounds: int = 3) -> tuple[float, float]:
 def multiply_rate() -> float:
     """float32 operations a processor second of matrix multiplication."""
     matrix = np.random.default_rng(0).random((2048, 2048), dtype=np.float32)
-    with one_blas_thread():
+    with one_thread():
         return 2 * 2048**3 / best(lambda: matrix @ matrix, 5)[0]
 
 
@@ -71,7 +71,7 @@ def plain_ease(matrix: csr_matrix) -> None:
 def direct_als(matrix: csr_matrix, factors: int, threads: int) -> Any:
     from implicit.cpu.als import AlternatingLeastSquares
 
-    with one_blas_thread():
+    with one_thread():
         model = AlternatingLeastSquares(factors, iterations=Als().iterations, num_threads=threads, random_state=0)
         model.fit(matrix, show_progress=False)
     return model
@@ -102,7 +102,7 @@ def main() -> None:
     given = parser.parse_args()
 
     small = synthetic(given.profiles, given.ease_items, given.each)
-    with one_blas_thread():
+    with one_thread():
         plain = partial(plain_ease, small.matrix())
         compare(f"EASE fit, {given.ease_items} items", partial(Ease().fit, small, threads=given.threads), plain)
     interactions = synthetic(given.profiles, given.items, given.each)

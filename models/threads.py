@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 from threading import local
 from typing import Any
 
@@ -13,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@cache
-def _controller() -> Any:
+@lru_cache(maxsize=1)
+def _controller(modules: int) -> Any:  # noqa: ARG001
+    """Every pool of the process, looked for again when there are more ``modules``: libraries bring pools of their own,
+    and one loaded later would be missed.
+    """
     import scipy.linalg  # noqa: F401  (SciPy brings a BLAS of its own, which must be loaded to be found)
     from threadpoolctl import ThreadpoolController
 
@@ -22,18 +26,11 @@ def _controller() -> Any:
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Within this, every BLAS and OpenMP pool of the process uses one thread, so sums do not depend on their number."""
-    with _controller().limit(limits=1):
-        yield
-
-
-@contextmanager
 def one_thread() -> Iterator[None]:
-    """The same for pools of libraries that were loaded only now, such as scikit-learn's: they are looked for anew."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    """Within this, every BLAS and OpenMP pool of the process uses one thread, so sums do not depend on their number,
+    and small work does not wait for threads that others keep from running. Libraries are to be loaded before.
+    """
+    with _controller(len(sys.modules)).limit(limits=1):
         yield
 
 
@@ -43,7 +40,7 @@ def over_shards(work: Callable[[int, int], None], total: int, size: int, threads
     ``work`` must write its result at its own rows, and nowhere else. The first error raised is raised again here.
     """
     starts = range(0, total, size)
-    with one_blas_thread():
+    with one_thread():
         if threads <= 1 or len(starts) <= 1:
             for start in starts:
                 work(start, min(start + size, total))

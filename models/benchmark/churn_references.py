@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.benchmark import bgnbd
-from models.threads import one_blas_thread
+from models.threads import one_thread
 
 if TYPE_CHECKING:
     from models.benchmark.churn_protocols import ChurnData
@@ -41,7 +41,7 @@ def logistic_rfm(data: ChurnData) -> Floats:
 def _logistic(data: ChurnData, names: tuple[str, ...], rows: NDArray[np.bool_]) -> Floats:
     from sklearn.linear_model import LogisticRegression
 
-    with one_blas_thread():
+    with one_thread():
         model = LogisticRegression(max_iter=1000).fit(_logs(data.rows.columns, names)[rows], data.rows.label[rows])
         return np.asarray(model.predict_proba(_logs(data.columns, names))[:, 1])
 
@@ -66,7 +66,7 @@ def _lifelines(data: ChurnData, model: Any) -> Floats:
     frame = pd.DataFrame(_logs(data.rows.columns, RFM), columns=list(RFM))
     fresh = pd.DataFrame(_logs(data.columns, RFM), columns=list(RFM))
     frame = frame.assign(duration=data.rows.duration.astype(np.float64), event=data.rows.event)
-    with one_blas_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
+    with one_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         model.fit(frame, "duration", "event")
         curves = model.predict_survival_function(fresh, times=[data.rows.horizon_days])
@@ -79,7 +79,7 @@ def boosted_trees(data: ChurnData) -> Floats:
 
     # a column without any value stops it
     names = tuple(name for name in data.rows.numbers if not np.isnan(data.rows.columns[name]).all())
-    with one_blas_thread():
+    with one_thread():
         model = HistGradientBoostingClassifier(random_state=0)
         model.fit(_table(data.rows.columns, names), data.rows.label)
         return np.asarray(model.predict_proba(_table(data.columns, names))[:, 1])

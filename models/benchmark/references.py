@@ -13,7 +13,7 @@ from models.evaluate import HEADLINE, judge
 from models.lesson import Lesson, Material
 from models.ranking import Floats
 from models.recommenders.recommender import Recommender
-from models.threads import one_blas_thread
+from models.threads import one_thread
 
 Score = Callable[[csr_matrix], Any]
 Learn = Callable[[csr_matrix], Score]
@@ -146,7 +146,7 @@ def implicit_als(threads: int, factors: int = 64) -> Learn:
     def learn(matrix: csr_matrix) -> Score:
         from implicit.cpu.als import AlternatingLeastSquares
 
-        with one_blas_thread():
+        with one_thread():
             model = AlternatingLeastSquares(factors=factors, random_state=0, num_threads=threads)
             model.fit(matrix, show_progress=False)
         return lambda history: model.recalculate_user(np.arange(history.shape[0]), history) @ model.item_factors.T

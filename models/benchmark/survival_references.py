@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.churn import lifetimes
 from models.churn.scorer import Sample
-from models.threads import one_blas_thread
+from models.threads import one_thread
 
 Floats = NDArray[np.float64]
 Forecast = Callable[[Sample, Sample, Floats], Floats]
@@ -47,7 +47,7 @@ def _lifelines(model: Any, train: Sample, test: Sample, times: Floats) -> Floats
     names = [f"t{place}" for place in range(train.standard.shape[1])]
     duration = np.maximum(train.duration.astype(np.float64), 0.5)
     frame = pd.DataFrame(train.standard, columns=names).assign(duration=duration, event=train.event)
-    with one_blas_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
+    with one_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         model.fit(frame, "duration", "event")
         found = model.predict_survival_function(pd.DataFrame(test.standard, columns=names), times=times)
@@ -60,7 +60,7 @@ def boosted_hazard(train: Sample, test: Sample, times: Floats) -> Floats:
 
     edges = np.unique(np.linspace(times[0], times[-1], 36).round())
     row, period, label = lifetimes.periods(train.duration, train.event, edges)
-    with one_blas_thread():
+    with one_thread():
         model = HistGradientBoostingClassifier(random_state=0)
         model.fit(np.column_stack([train.matrix[row], period]), label)
         hazard = np.column_stack([

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.churn.scorer import Arrays, CannotFit, Floats, Sample, thinned
-from models.threads import one_blas_thread
+from models.threads import one_thread
 
 FEWEST_EVENTS = 5
 MOST_ROWS = 10_000
@@ -85,7 +85,7 @@ def fit(sample: Sample, seed: int = 0) -> LogNormal:  # noqa: ARG001 (nothing is
     frame["event"] = used.event
     # at the horizon itself a good part of all times may fall, which is far from normal: stay near the mean there
     model = LogNormalAFTFitter(penalizer=(0.001 if used.activity is None else 0.02) + 5.0 / len(used))
-    with one_blas_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
+    with one_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
             model.fit(frame, "duration", "event")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.churn.calibrate import sigmoid
 from models.churn.scorer import Arrays, CannotFit, Floats, Scorer, prefixed, select_arrays
-from models.threads import one_blas_thread
+from models.threads import one_thread
 
 FEWEST_LABELS = 30
 _RIDGE = 10.0
@@ -85,7 +85,7 @@ def weigh(scores: Sequence[Floats], label: NDArray[np.int64], snapshot: NDArray[
 
     start = np.concatenate([np.full(parts, 1.0 / parts), np.zeros(levels)])
     bounds = [(0.0, None)] * parts + [(None, None)] * levels
-    with one_blas_thread():
+    with one_thread():
         found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
     weights = np.asarray(found.x[:parts])
     if not np.isfinite(weights).all() or weights.sum() <= 0:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.churn.scorer import Arrays, CannotFit, Floats, Sample, thinned
-from models.threads import one_blas_thread
+from models.threads import one_thread
 
 FEWEST_EVENTS = 5
 MOST_ROWS = 30_000
@@ -63,7 +63,7 @@ def fit(sample: Sample, seed: int = 0) -> Cox:  # noqa: ARG001 (nothing is drawn
     if strata is None:
         frame = frame.drop(columns="snapshot")
     model = CoxPHFitter(penalizer=0.005 + 5.0 / len(used))
-    with one_blas_thread(), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             model.fit(frame, "duration", "event", strata=strata)

@@ -24,7 +24,7 @@ from models.policies.cells import AgentStatistics, Cells, Index, Mask, PointStat
 from models.policies.feature_model import KAPPAS, Fitted, Rewards, fit, predict, rewards, shown_by
 from models.policies.policy import ANY, ROW_SET_ARRAYS, AgentPolicy, FeatureFit, Key, PointPolicy
 from models.policies.shrinkage import LEAST_EXPOSURES, LEAST_SEGMENTS, shrink
-from models.threads import one_blas_thread
+from models.threads import one_thread
 
 MODEL_EXPOSURES = 1000
 """Exposures of a segment from which features are learned there."""
@@ -59,7 +59,7 @@ def learn_agent(seen: AgentStatistics, folds: Mask | None = None, halves: Mask |
 
     Equal statistics give equal bits, in whatever order their cells come.
     """
-    with one_blas_thread():
+    with one_thread():
         return AgentPolicy(tuple(learn_point(_part(point, folds, halves), seen.binary) for point in seen.points))
 
 

@@ -13,7 +13,7 @@ from models.histories import Histories
 from models.lesson import Material
 from models.ranking import Floats, Ints, top_k
 from models.recommenders.recommender import Recommender, leave_out
-from models.threads import Scratch, one_blas_thread
+from models.threads import Scratch, one_thread
 
 STEPS = 4
 
@@ -72,7 +72,7 @@ class Als(Recommender):
     def _learned(self, factors: Floats) -> None:
         """Keep the item factors with what every fold-in shares: G = Y'Y + regularization, and its inverse."""
         self.item_factors_ = factors
-        with one_blas_thread():
+        with one_thread():
             shared = factors.astype(np.float64)
             gram = shared.T @ shared + self.regularization * np.eye(self.factors)
             self._gram = gram.astype(np.float32)

@@ -16,7 +16,7 @@ from models.interactions import Interactions
 from models.items import Items
 from models.lesson import Lesson, Material
 from models.ranking import Floats, Ints, top_k
-from models.threads import Scratch, one_blas_thread, over_shards
+from models.threads import Scratch, one_thread, over_shards
 
 TILE = 2**22
 """Scores held at once by one worker: 16 MiB."""
@@ -71,7 +71,7 @@ class Recommender(ABC):
         """
         self.notes_ = {}
         self._remember_order(interactions.popularity_order())
-        with one_blas_thread():
+        with one_thread():
             self._fit(Material(interactions, items, threads, lesson, parts or {}))
         return self
 

@@ -14,7 +14,7 @@ from models.recommenders.content import Content
 from models.recommenders.ease import Ease
 from models.recommenders.neighbours import Neighbours
 from models.recommenders.popular import Popular
-from models.threads import one_blas_thread, over_shards
+from models.threads import one_thread, over_shards
 
 
 def random_interactions(n_profiles: int = 80, n_items: int = 40, seed: int = 0) -> Interactions:
@@ -71,7 +71,7 @@ def test_als_folds_a_profile_in_like_the_library_solves_it() -> None:
     model = Als(factors=16).fit(interactions)
     library = AlternatingLeastSquares(factors=16, regularization=1.0, num_threads=1)
     library.item_factors = model.item_factors_
-    with one_blas_thread():
+    with one_thread():
         exact = library.recalculate_user(np.arange(400), (history * model.alpha).tocsr())
     ours = model.fold_in(history)
     assert np.linalg.norm(ours - exact) < 2e-3 * np.linalg.norm(exact)
