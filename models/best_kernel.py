@@ -32,9 +32,11 @@ LESS_SIGN = np.uint32(0x7FFF_FFFF)
 INFINITE, MINUS_INFINITE = np.uint32(0x7F80_0000), np.uint32(0xFF80_0000)
 
 
-@numba.njit(types.void(_U64, types.int64, types.int64), cache=True, nogil=True)
+@numba.njit(
+    [types.void(values, types.int64, types.int64) for values in (_U64, _F32)], cache=True, nogil=True
+)
 def _least_first(keys: Any, count: int, k: int) -> None:
-    """Order ``keys[:count]`` so that the ``k`` least of them come first (Hoare's selection)."""
+    """Order ``keys[:count]`` so that the ``k`` least come first, the greatest of them last (Hoare's selection)."""
     low, high, wanted = 0, count - 1, k - 1
     while low < high:
         pivot = keys[(low + high) // 2]
@@ -54,31 +56,6 @@ def _least_first(keys: Any, count: int, k: int) -> None:
             low = left
         else:
             return
-
-
-@numba.njit(types.float32(_F32, types.int64, types.int64), cache=True, nogil=True)
-def _kth_greatest(values: Any, count: int, k: int) -> Any:
-    """The ``k``-th greatest of ``values[:count]``, which are reordered."""
-    low, high, wanted = 0, count - 1, k - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        left, right = low, high
-        while left <= right:
-            while values[left] > pivot:
-                left += 1
-            while values[right] < pivot:
-                right -= 1
-            if left <= right:
-                values[left], values[right] = values[right], values[left]
-                left += 1
-                right -= 1
-        if wanted <= right:
-            high = right
-        elif wanted >= left:
-            low = left
-        else:
-            break
-    return values[wanted]
 
 
 @numba.njit(types.uint64(types.uint32, types.int32), cache=True, nogil=True, inline="always")
@@ -129,15 +106,16 @@ def best_of_rows(scores: Any, bits: Any, order: Any, rank: Any, items: Any, valu
     while width > 1 and columns < 4 * k * width:
         width //= 4
     groups = (columns + width - 1) // width
-    best, sorted_best = np.empty(groups, np.float32), np.empty(groups, np.float32)
+    best, falling = np.empty(groups, np.float32), np.empty(groups, np.float32)
     keys = np.empty(columns, np.uint64)
     for row in range(rows):
         line = scores[row]
         if not _all_fine(bits[row]):
             return False
         _maxima(line, width, best)
-        sorted_best[:] = best
-        bound = _kth_greatest(sorted_best, groups, k)
+        falling[:] = -best
+        _least_first(falling, groups, k)
+        bound = -falling[k - 1]
         floor = max(bound, LOWEST)
         if bound == 0:
             floor = LEAST

@@ -1,6 +1,8 @@
 """Where the lists of blocks of profiles are made: by threads of this process, or by the workers of a Dask cluster.
 
-A block is the same either way and every sum in it has its order, so tables and arrays are the same to the bit.
+A block is the same either way and every sum in it has its order, so tables and arrays are the same to the bit where
+the workers' processors are of this machine's kind: compiled sums have the order that suits a processor. What is sent
+are plain arrays, but Dask's own wire pickles calls, so a scheduler is to be one that is trusted.
 """
 
 from __future__ import annotations
