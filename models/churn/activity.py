@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.churn import bins
 from models.churn.forest import Forest
 from models.churn.hazard import FEWEST_FOR_TREES, FEWEST_LABELS_FOR_TREES, TREES, rarer
 from models.churn.scorer import Arrays, CannotFit, Floats, Sample, prefixed, select_arrays
@@ -62,6 +63,6 @@ def fit(sample: Sample, seed: int = 0) -> Activity:
         loss="poisson", min_samples_leaf=max(20, rarer(sample) // 75), random_state=seed, **TREES
     )
     with one_thread():
-        forest = Forest.of(model.fit(sample.matrix, sample.activity / mean, sample_weight=mean))
+        forest = bins.grow(model, sample.matrix, sample.activity / mean, mean)
         bare = Activity(forest, np.zeros(sample.matrix.shape[1]))
         return Activity(forest, bare.contributions(sample.matrix, sample.standard).mean(axis=0))

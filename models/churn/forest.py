@@ -4,7 +4,7 @@ without pickle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,17 +33,22 @@ class Forest:
     value: Floats
 
     @staticmethod
-    def of(model: Any) -> Forest:
-        """Arrays of a fitted binary ``HistGradientBoostingClassifier``, or a regressor, without categorical splits."""
+    def of(model: Any, thresholds: Callable[[NDArray[np.int32], Floats], Floats] | None = None) -> Forest:
+        """Arrays of a fitted binary ``HistGradientBoostingClassifier``, or a regressor, without categorical splits.
+
+        ``thresholds`` gives values for columns and what the model parts them at, when it was fitted on other numbers.
+        """
         trees = [stage[0].nodes for stage in model._predictors]
         nodes = np.concatenate(trees)
         leaf = nodes["is_leaf"].astype(bool)
+        term = np.where(leaf, -1, nodes["feature_idx"]).astype(np.int32)
+        threshold = nodes["num_threshold"].astype(np.float64)
         # scikit-learn shrinks the leaves only, so an inner node's value is made anew from the leaves below it
         return Forest(
             float(np.ravel(model._baseline_prediction)[0]),
             np.concatenate([[0], np.cumsum([len(tree) for tree in trees])]).astype(np.int32),
-            np.where(leaf, -1, nodes["feature_idx"]).astype(np.int32),
-            nodes["num_threshold"].astype(np.float64),
+            term,
+            threshold if thresholds is None else thresholds(term, threshold),
             nodes["left"].astype(np.int32),
             nodes["right"].astype(np.int32),
             nodes["missing_go_to_left"].astype(bool),

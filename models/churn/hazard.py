@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from models.churn import bins
 from models.churn.forest import Forest
 from models.churn.scorer import Arrays, CannotFit, Floats, Sample, prefixed, select_arrays
 from models.threads import one_thread
@@ -136,4 +137,4 @@ def _boosted(sample: Sample, seed: int, weight: Floats | None) -> Forest:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     model = HistGradientBoostingClassifier(min_samples_leaf=max(20, rarer(sample) // 75), random_state=seed, **TREES)
-    return Forest.of(model.fit(sample.matrix, sample.label, sample_weight=weight))
+    return bins.grow(model, sample.matrix, sample.label, weight)
