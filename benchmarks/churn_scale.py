@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.stages.churn import BLOCK_ROWS, MOST_ROWS
-from models.churn import aft, cox, curve, design, measure, reasons, select
+from models.churn import aft, cox, design, measure, reasons, select
 from models.churn.scorer import Sample
 from models.churn.select import Rows
 
@@ -88,7 +88,7 @@ def score(fitted: select.Fitted, columns: dict[str, NDArray[Any]], profiles: int
         part = {name: values[first : first + BLOCK_ROWS] for name, values in columns.items()}
         probability, contributions = fitted.explain(part)
         reasons.strongest(contributions)
-        total += float(curve.survival(probability, fitted.shape, HORIZONS).sum())
+        total += float(fitted.survival(part, probability, HORIZONS).sum())
     return total / profiles / len(HORIZONS)
 
 

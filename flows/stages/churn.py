@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from contracts.progress import Progress
 from contracts.settings import Churn, Settings
-from models.churn import curve, horizon, labels, reasons, select, stored
+from models.churn import horizon, labels, reasons, select, stored
 from models.churn.horizon import Horizon
 from models.churn.select import Choice, Rows
 from store.exports import open_table
@@ -216,7 +216,7 @@ def score(
             probability,
             labels.label(probability, churn.thresholds),
             labels.expected_days(probability, card["horizon_days"]),
-            curve.survival(probability, fitted.shape, days),
+            fitted.survival(columns, probability, days),
             place,
             share,
         )

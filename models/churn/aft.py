@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.churn.lives import LEAST, chord
 from models.churn.scorer import Arrays, CannotFit, Floats, Sample, thinned
 from models.threads import one_thread
 
@@ -51,6 +52,18 @@ class LogNormal:
         score = self.score(matrix, standard)
         since = np.log(np.maximum(np.asarray(times) - self.start, 1e-9))
         return np.asarray(-log_ndtr((self.location - score[:, None] - since) / self.scale))
+
+    def parted(self, matrix: Floats, standard: Floats, time: float) -> tuple[Floats, float]:
+        """As ``lives.Life`` has it."""
+        from scipy.special import log_ndtr
+
+        shares = self.contributions(matrix, standard)
+        score = shares.sum(axis=1)
+        none = (self.location - np.log(max(time - self.start, 1e-9))) / self.scale
+        tails = np.maximum(-log_ndtr(none - score / self.scale), LEAST)
+        base = max(float(-log_ndtr(none)), LEAST)
+        slope = np.exp(-0.5 * none * none - 0.5 * np.log(2 * np.pi) + base) / self.scale / base
+        return shares * chord(np.log(tails) - np.log(base), score, slope)[:, None], float(np.log(base))
 
     def arrays(self) -> Arrays:
         """Coefficients, center, and the law of times."""

@@ -81,6 +81,21 @@ class Forest:
                 out[:, term] += table[:, term][node]
         return out
 
+    def only(self, trees: NDArray[np.bool_]) -> Forest:
+        """These of its trees (a mask), without a first guess."""
+        kept = np.repeat(trees, np.diff(self.start))
+        start = np.concatenate([[0], np.cumsum(np.diff(self.start)[trees])]).astype(np.int32)
+        return Forest(
+            0.0,
+            start,
+            self.term[kept],
+            self.threshold[kept],
+            self.left[kept],
+            self.right[kept],
+            self.missing_left[kept],
+            self.value[kept],
+        )
+
     def _leaves(self, matrix: Floats) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
         """For each tree its bounds and the node where each row ends.
 

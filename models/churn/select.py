@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.churn import activity, aft, blend, calibrate, cox, curve, design, gates, hazard, measure, reasons
+from models.churn import activity, aft, blend, calibrate, cox, curve, design, gates, hazard, measure, reasons, survival
 from models.churn.calibrate import Calibrator
 from models.churn.curve import Shape
 from models.churn.design import Design
+from models.churn.lives import Lives, log_odds
 from models.churn.scorer import CannotFit, Floats, Sample, Scorer
 
 Maker = Callable[[Sample, int], Scorer]
@@ -26,7 +27,8 @@ MAKERS: dict[str, Maker] = {
     "activity": activity.fit,
 }
 BLEND = "blend"
-CANDIDATES = (*MAKERS, BLEND)
+LIVES = "lives"
+CANDIDATES = (*MAKERS, LIVES, BLEND)
 MOST_JUDGED = 40_000
 """Rows that candidates learn from at most while they are compared; the one chosen learns from all."""
 BASELINE = "recency"
@@ -34,6 +36,7 @@ NEWEST = "newest snapshot"
 _FOLDS = 4
 _GROUPS = 3
 _REACH = 2
+_MOMENTS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,17 @@ class Fitted:
         terms = self.scorer.contributions(matrix, self.design.standard(matrix)) * self.calibrator.slope
         log_odds = self.base_log_odds + terms.sum(axis=1)
         return calibrate.sigmoid(log_odds), self.design.by_feature(terms)
+
+    def survival(self, columns: Mapping[str, NDArray[Any]], probability: Floats, days: Sequence[int]) -> Floats:
+        """(n, days): chance of not having churned by each day, of rows whose ``probability`` at the horizon is known.
+
+        S(horizon) = 1 - p, and S never rises when ``days`` rise. A model of whole lives has curves of its own.
+        """
+        if not isinstance(self.scorer, Lives):
+            return curve.survival(probability, self.shape, days)
+        matrix = self.design.matrix(columns)
+        risk, moments = -np.log1p(-probability), np.asarray(days, dtype=np.float64)
+        return np.asarray(np.exp(-self.scorer.cumulative(matrix, self.design.standard(matrix), risk, moments)))
 
     @property
     def base_log_odds(self) -> float:
@@ -174,7 +188,23 @@ class Learner:
         """The model ``name`` (of ``CANDIDATES``) fitted on all rows, and its calibration on scores by models that had
         not seen the scored rows. Raises ``CannotFit``.
         """
+        if name == LIVES:
+            return self.lived()
         return self.blended() if name == BLEND else self.calibrated(*self._learned(name, MAKERS[name]))
+
+    def lived(self) -> Fitted:
+        """The model of whole lives that ``survival`` chooses, as a score at the horizon. Raises ``CannotFit``."""
+        rows, sample = self._rows, self._sample
+        if rows.inactivity:
+            raise CannotFit("churn is told by silence, which no life is long enough to see coming")
+        reach = max(int(rows.duration.max(initial=0)), rows.horizon_days)
+        spread = np.linspace(rows.horizon_days / _MOMENTS, reach, _MOMENTS)
+        moments = np.unique(np.append(spread, rows.horizon_days).round().clip(1))
+        # all rows of a profile end in the same churn: who has seen one has seen the others
+        model = survival.fit(sample, rows.draw, moments, self._seed)
+        scorer = Lives.of(model.life, float(rows.horizon_days), sample.matrix, sample.standard)
+        known = log_odds(model.unseen[:, np.searchsorted(moments, rows.horizon_days)])
+        return self.calibrated(scorer, known - log_odds(np.exp(scorer.base)) - scorer.center.sum())
 
     def blended(self) -> Fitted:
         """All models that can be fitted as one. Raises ``CannotFit`` where they are fewer than two."""
@@ -337,11 +367,11 @@ def _judge(name: str, fitted: Fitted, test: Rows) -> Judged:
         metrics["c_index"] = (concordance, None)
     if not test.inactivity:
 
-        def survival(days: list[int]) -> Floats:
-            return curve.survival(probability, fitted.shape, days)
+        def curves(days: list[int]) -> Floats:
+            return fitted.survival(test.columns, probability, days)
 
         metrics["integrated_brier"] = (
-            measure.integrated_brier(test.duration, test.event, survival, test.horizon_days),
+            measure.integrated_brier(test.duration, test.event, curves, test.horizon_days),
             None,
         )
     return Judged(name, metrics, probability)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.churn import survival
 from models.churn.activity import Activity
 from models.churn.aft import LogNormal
 from models.churn.blend import Blend
@@ -16,6 +17,7 @@ from models.churn.cox import Cox
 from models.churn.curve import Shape
 from models.churn.design import Design
 from models.churn.hazard import Hazard
+from models.churn.lives import Lives
 from models.churn.scorer import Arrays, Scorer, prefixed, select_arrays
 from models.churn.select import Fitted
 
@@ -25,7 +27,10 @@ PARTS: dict[str, Callable[[Arrays], Scorer]] = {
     "log_normal": LogNormal.restore,
     "activity": Activity.restore,
 }
-RESTORERS: dict[str, Callable[[Arrays], Scorer]] = PARTS | {"blend": lambda arrays: Blend.restore(arrays, PARTS)}
+RESTORERS: dict[str, Callable[[Arrays], Scorer]] = PARTS | {
+    "blend": lambda arrays: Blend.restore(arrays, PARTS),
+    "lives": lambda arrays: Lives.restore(arrays, survival.RESTORERS),
+}
 
 
 def to_card(fitted: Fitted) -> tuple[dict[str, Any], Arrays]:

@@ -8,67 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.churn import aft, cox, lifetimes
-from models.churn.cox import Cox
-from models.churn.scorer import CannotFit, Floats, Sample, thinned
+from models.churn.lives import CoxLife, Life, Together, together
+from models.churn.scorer import Arrays, CannotFit, Floats, Sample
 from models.churn.survival_measures import Censoring, integrated_brier
 
-MOST_ROWS = 20_000
-"""Rows that person-periods are made of at most."""
 BLEND = "blend"
 _FOLDS = 3
 _STEPS = 10
-_LEAST = 1e-9
-
-
-class Life(Protocol):
-    """A fitted survival model."""
-
-    def cumulative(self, matrix: Floats, standard: Floats, times: Floats) -> Floats:
-        """Cumulative hazard (n, times) at rising times above 0: survival is exp(-it)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class CoxLife:
-    """Cox's score with Breslow's baseline: ``hazard`` is cumulative at ``times``, a step function."""
-
-    scorer: Cox
-    times: Floats
-    hazard: Floats
-
-    def cumulative(self, matrix: Floats, standard: Floats, times: Floats) -> Floats:
-        """(n, times)."""
-        place = np.searchsorted(self.times, times, side="right")
-        baseline = np.concatenate([[0.0], self.hazard])[place]
-        return np.asarray(np.exp(self.scorer.score(matrix, standard))[:, None] * baseline)
-
-
-@dataclass(frozen=True, slots=True)
-class BlendLife:
-    """Weighted geometric mean of cumulative hazards; ``weights`` sum to 1."""
-
-    parts: tuple[Life, ...]
-    weights: Floats
-
-    def cumulative(self, matrix: Floats, standard: Floats, times: Floats) -> Floats:
-        """(n, times)."""
-        return together([part.cumulative(matrix, standard, times) for part in self.parts], self.weights)
 
 
 @dataclass(frozen=True, slots=True)
 class Survival:
     """The model chosen, by ``name``. ``scores``: integrated Brier score of each candidate on unseen rows; ``weights``
-    of the blend; ``notes`` says why a model was left out.
+    of the blend; ``notes`` says why a model was left out. ``unseen`` (n, times): cumulative hazards of the training
+    rows by the chosen kind of model, fitted without them.
     """
 
     name: str
-    life: Life
+    life: Together
+    unseen: Floats
     scores: dict[str, float]
     weights: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -90,13 +53,15 @@ def fit_cox(sample: Sample, seed: int = 0) -> CoxLife:
 
 
 def fit_hazards(sample: Sample, seed: int = 0) -> lifetimes.Lifetimes:
-    """Discrete hazards over at most 24 periods of about as many churns each, on at most 20,000 rows."""
-    used = thinned(sample, MOST_ROWS)
-    return lifetimes.fit(used, lifetimes.edges_of(used.duration, used.event), seed)
+    """Discrete hazards over at most 24 periods of about as many churns each."""
+    return lifetimes.fit(sample, lifetimes.edges_of(sample.duration, sample.event), seed)
 
 
 MAKERS: Mapping[str, Callable[[Sample, int], Life]] = {
     "cox": fit_cox, "log_normal": aft.fit, "hazard": fit_hazards,
+}
+RESTORERS: Mapping[str, Callable[[Arrays], Life]] = {
+    "cox": CoxLife.restore, "log_normal": aft.LogNormal.restore, "hazard": lifetimes.Lifetimes.restore,
 }
 
 
@@ -131,21 +96,16 @@ def fit(sample: Sample, fold: NDArray[np.int64], times: Floats, seed: int = 0) -
         weights, scores[BLEND] = _weigh(unseen, score)
     for name in sorted(scores or MAKERS, key=lambda name: (scores.get(name, 0.0), name)):
         try:
-            if name != BLEND:
-                return Survival(name, MAKERS[name](sample, seed), scores, weights, notes)
-            lives = tuple(MAKERS[part](sample, seed) for part in weights)
-            return Survival(name, BlendLife(lives, np.array(list(weights.values()))), scores, weights, notes)
+            shares = weights if name == BLEND else {name: 1.0}
+            parts, each = tuple(MAKERS[part](sample, seed) for part in shares), np.array(list(shares.values()))
+            life = Together(tuple(shares), parts, each)
+            known = together([unseen[part] for part in shares], each) if scores else life.cumulative(
+                sample.matrix, sample.standard, times
+            )
+            return Survival(name, life, known, scores, weights, notes)
         except CannotFit as reason:
             notes[name] = str(reason)
     raise CannotFit("; ".join(f"{name}: {reason}" for name, reason in notes.items()))
-
-
-def together(hazards: list[Floats], weights: Floats) -> Floats:
-    """Weighted geometric mean of cumulative hazards."""
-    out = np.zeros_like(hazards[0])
-    for hazard, weight in zip(hazards, weights, strict=True):
-        out += weight * np.log(np.maximum(hazard, _LEAST))
-    return np.asarray(np.exp(out))
 
 
 def _weigh(unseen: Mapping[str, Floats], score: Callable[[Floats], float]) -> tuple[dict[str, float], float]:

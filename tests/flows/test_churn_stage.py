@@ -17,6 +17,7 @@ from contracts.progress import Silent
 from contracts.published import TABLE_BY_NAME
 from contracts.settings import Churn, Settings
 from flows.stages import churn as stage
+from models.churn import select
 from store.models import load_arrays
 
 AS_OF = datetime(2024, 7, 1)
@@ -154,6 +155,34 @@ def test_explicit_churners_are_certain_and_the_rest_is_scored(con: duckdb.DuckDB
             assert [reason["feature"] for reason in row["churn_reasons"]] == ["explicit_churn"]
             assert row["survival"] == [0.0] * len(SETTINGS.churn.curve_days)
     assert {row["metric"] for row in outcome.evaluation} >= {"integrated_brier"}
+
+
+def test_a_model_of_whole_lives_is_published_explained_and_scores_the_next_night(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(select, "CANDIDATES", (select.LIVES,))
+    fill(con, 300, explicit=True)
+    settings = replace(SETTINGS, churn=replace(SETTINGS.churn, definition="auto"))
+    outcome = train(con, tmp_path / "r-1", settings)
+    assert [(job["model"], job["status"]) for job in outcome.jobs] == [("lives", "Completed")]
+    card, arrays = load_arrays(tmp_path / "r-1" / "models" / "churn")
+    published = [row for row in rows(con) if row["churn_score"] < 1]
+    assert len(published) > 100
+    for row in published:
+        days = dict(zip(SETTINGS.churn.curve_days, row["survival"], strict=True))
+        assert days[30] == pytest.approx(1 - row["churn_score"])
+        assert row["survival"] == sorted(row["survival"], reverse=True)
+        assert len(row["churn_reasons"]) == 3
+    told = stage.explain_profile(con, AS_OF, card, arrays, settings.churn, published[0]["profile_id"])
+    assert told is not None
+    assert told["churn_score"] == pytest.approx(published[0]["churn_score"], rel=1e-9)
+    with duckdb.connect() as later:
+        fill(later, 300, explicit=True)
+        (tmp_path / "r-2").mkdir()
+        previous: Any = Previous(tmp_path / "r-1")
+        carried = stage.train_churn(later, tmp_path / "r-2", settings, AS_OF, previous, Silent(), skip="disabled")
+        assert carried.jobs[0]["trained_by_run"] == "r-1"
+        assert rows(later) == rows(con)
 
 
 def test_contributions_of_a_profile_sum_to_its_published_score(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
