@@ -9,13 +9,16 @@ from cli.terminal import show_facts, show_json, show_table
 from contracts.errors import NotReady
 
 QUERIES = {
-    "evaluation": "SELECT algorithm, cut, model, mode, metric, value, standard_error, subjects, baseline, serving "
+    "evaluation": "SELECT algorithm, cut, model, mode, metric, value, standard_error, subjects, baseline, serving, "
+    "last_value, last_serving "
     "FROM evaluation ORDER BY algorithm, cut, mode, serving DESC, baseline, model, metric",
     "training": "SELECT algorithm, model, status, trained_by_run, reason FROM training_jobs ORDER BY 1",
     "failed_checks": "SELECT expectation, severity, rows_failed, observed, expected FROM checks "
                      "WHERE NOT passed ORDER BY 1",
     "drift": "SELECT feature, statistic, value, threshold FROM drift WHERE drifted ORDER BY 1, 2",
 }
+
+LAST = "last run"
 
 
 def report(*, workspace: str = "", json: bool = False) -> None:
@@ -51,15 +54,24 @@ def report(*, workspace: str = "", json: bool = False) -> None:
 
 
 def _show_evaluation(rows: list[dict[str, Any]]) -> None:
-    """A row a model and a column a metric; ``*`` is the model that serves, and the standard error stands behind ±."""
+    """A row a model and a column a metric; ``*`` is the model that serves, and the standard error stands behind ±.
+    The first metric stands there as it was in the last run, too.
+    """
+    from store.report_data import metric_rank
+
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["algorithm"], row["cut"], row["mode"]), []).append(row)
     for (algorithm, cut, mode), group in groups.items():
-        metrics = list(dict.fromkeys(row["metric"] for row in group))
+        metrics = sorted({row["metric"] for row in group}, key=metric_rank)
         models: dict[str, dict[str, Any]] = {}
         for row in group:
-            models.setdefault(row["model"], {"serving": row["serving"]})[row["metric"]] = _with_error(row)
+            model = models.setdefault(row["model"], {"serving": row["serving"]})
+            model[row["metric"]] = _with_error(row)
+            if row["metric"] == metrics[0] and row["last_value"] is not None:
+                model[LAST] = _figure(row["last_value"])
+        if any(LAST in model for model in models.values()):
+            metrics.insert(1, LAST)
         subjects = max(row["subjects"] for row in group)
         show_table(
             f"Evaluation of {algorithm}, {' '.join(part for part in (cut, mode) if part)}: {subjects:,} profiles",

@@ -46,6 +46,7 @@ class Recommendations:
     nothing. Nothing is learned from a profile that lacks one of ``profile_features``.
 
     An event of ``exclude_event_types`` keeps its item out of the profile's lists, whether its type has a weight or not.
+    A frozen window of evaluation is kept for ``frozen_days``.
     """
 
     event_weights: dict[str, float] = field(default_factory=lambda: {"charged": 1.0})
@@ -57,6 +58,7 @@ class Recommendations:
     candidates: int = 50
     neighbours: int = 50
     validation_share: float = 0.1
+    frozen_days: int = 28
     min_profiles: int = 10
     min_items: int = 10
     min_events: int = 30

@@ -111,11 +111,12 @@ def evaluation(run: RunTables) -> list[Row]:
 
 def _block(key: tuple[str, str, str], rows: list[Row]) -> Row:
     algorithm, cut, mode = key
-    metrics = sorted({row["metric"] for row in rows}, key=_metric_rank)
+    metrics = sorted({row["metric"] for row in rows}, key=metric_rank)
     models: dict[str, Row] = {}
     for row in rows:
         model = models.setdefault(
-            row["model"], {"model": row["model"], "baseline": row["baseline"], "serving": row["serving"], "cells": {}}
+            row["model"],
+            {name: row[name] for name in ("model", "baseline", "serving", "last_serving")} | {"cells": {}},
         )
         model["cells"][row["metric"]] = row
     headline = metrics[0]
@@ -128,6 +129,8 @@ def _block(key: tuple[str, str, str], rows: list[Row]) -> Row:
             model["model"],
         ),
     )
+    for model in ordered:
+        model["last"] = model["cells"].get(headline, {}).get("last_value")
     first = rows[0]
     return {
         "algorithm": algorithm,
@@ -139,6 +142,7 @@ def _block(key: tuple[str, str, str], rows: list[Row]) -> Row:
         "window_from": first["window_from"],
         "window_to": first["window_to"],
         "subjects": max(row["subjects"] or 0 for row in rows),
+        "compared": any(row["last_value"] is not None for row in rows),
         "points": [_point(model, headline) for model in ordered if headline in model["cells"]],
     }
 
@@ -158,7 +162,8 @@ def _point(model: Row, metric: str) -> Row:
 _METRIC_ORDER = ("ndcg@10", "auc", "recall@10", "recall@20", "brier", "calibration_error", "coverage@10")
 
 
-def _metric_rank(metric: str) -> tuple[int, str]:
+def metric_rank(metric: str) -> tuple[int, str]:
+    """Key to sort metrics by, the one that decides first."""
     return (_METRIC_ORDER.index(metric) if metric in _METRIC_ORDER else len(_METRIC_ORDER), metric)
 
 
@@ -283,11 +288,15 @@ def changes(now: RunTables, before: RunTables | None) -> Row | None:
 
 
 def training(run: RunTables) -> list[Row]:
-    """Training jobs, with what the report shows of their details: gates, calibration bins, importances."""
+    """Training jobs, with what the report shows of their details: why the model is another one than in the last run,
+    where the figures of the frozen cut come from, calibration bins, importances.
+    """
     jobs = run.table("training_jobs", "algorithm")
     for job in jobs:
         details = _document(job["details"])
         job["carried"] = bool(job["trained_by_run"]) and job["trained_by_run"] != run.folder.name
+        job["change"] = _text(details, "change")
+        job["frozen"] = _text(details, "frozen")
         job["calibration"] = [
             row for row in _list(details.get("calibration")) if {"predicted", "observed"} <= row.keys()
         ]
@@ -307,6 +316,12 @@ def _document(text: str | None) -> Row:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _text(details: Row, name: str) -> str:
+    """The reason that part ``name`` of a job's details gives; empty without one."""
+    part = details.get(name)
+    return str(part.get("reason", "")) if isinstance(part, dict) else ""
 
 
 def _list(value: Any) -> list[Row]:

@@ -136,6 +136,13 @@ def time_cut(
     return row[0] if row else None
 
 
+def digest(con: duckdb.DuckDBPyConnection, until: datetime) -> str:
+    """The same text for the same events of ``item_events`` before a date, and the same items that these are of."""
+    row = con.execute(sql.read("interaction_digest"), {"until": until}).fetchone()
+    assert row is not None  # sums over any number of rows are one row
+    return str(row[0])
+
+
 def read_item_text(con: duckdb.DuckDBPyConnection) -> tuple[list[str], list[list[str]]]:
     """Words and exact tokens of every item, by item_index."""
     table = con.execute(sql.read("item_text")).to_arrow_table()

@@ -21,6 +21,8 @@ TABLES: tuple[Table, ...] = (
         ("serving", "BOOLEAN", "true for the model this run serves"),
         ("window_from", "TIMESTAMP", "start of the judged window (UTC)"),
         ("window_to", "TIMESTAMP", "its end (UTC)"),
+        ("last_value", "DOUBLE", "the same metric of the same model and cut in the run that this one is compared with"),
+        ("last_serving", "BOOLEAN", "true for the model that served in that run"),
     ),
     table(
         "scenario_rows",

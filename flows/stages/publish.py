@@ -20,9 +20,10 @@ from contracts.progress import Progress
 from contracts.published import TABLE_BY_NAME, TABLES
 from flows.stages.job_log import completed
 from store import analytics, runs
-from store.exports import MONTHLY, export_monthly, export_table, months_note
+from store.exports import MONTHLY, export_monthly, export_table, months_note, open_table
 from store.journal import Lease, jobs, outbox
 from store.pack.account import write_account
+from transforms import evaluation
 
 if TYPE_CHECKING:
     from flows.desk import Desk
@@ -151,6 +152,8 @@ def export(
     Returns them and, for the manifest's notes, the content digest of each month of the tables that are kept by month.
     """
     insert_rows(con, "evaluation", outcome.evaluation)
+    if previous is not None and open_table(con, previous.folder, "evaluation", "last_evaluation"):
+        evaluation.write_last(con)
     insert_rows(con, "training_jobs", outcome.records.jobs)
     insert_rows(con, "training_skips", outcome.records.skips)
     reports = churn_report(churn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,32 +11,26 @@ from typing import Any, Protocol
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from contracts.errors import NightloomError
 from contracts.progress import Progress
 from contracts.settings import Settings
-from models.evaluate import HEADLINE, MODES, Judgement, auc, judge
+from flows.stages.candidates import CANDIDATES, CONTENT, NEIGHBOURING, fit, make, mode_of
+from flows.stages.frozen import Before, Frozen, judge_frozen, read_before
+from flows.stages.trial import ROLLING, Ground, Trial, Window, hold_trial, learned_from
+from models.evaluate import HEADLINE
 from models.interactions import Interactions
 from models.items import Items
-from models.lesson import Lesson
 from models.recommenders.carried import Carried
-from models.recommenders.linear import LINEAR, affordable
+from models.recommenders.linear import affordable
 from models.recommenders.recommender import Recommender
-from models.registry import RECOMMENDERS, describe
-from models.selection import BASELINE, Verdict, choose
-from models.split import Mode, Split, time_split
+from models.registry import describe
+from models.selection import BASELINE, Selection, choose
 from store.models import carry_model, load_recommender, save_recommender
 from transforms import interactions as source
 
-NEIGHBOURING = "neighbours"
-CANDIDATES = ("popular", NEIGHBOURING, "ease", "spectral", "als", "content", "blend", "ranker")
-SHARED_PARTS = (*LINEAR, "content", "blend")
-"""Candidates that others are made of; each is fitted before those that take it over."""
-LEARNING = ("blend", "ranker")
-"""Those that learn from an earlier window how to combine others."""
-SERVED, NEIGHBOURS, CONTENT = "recommender", "item_neighbours", "content"
-"""Folders under ``models/`` of a run, by what the model in them is for."""
+SERVED, NEIGHBOURS = "recommender", "item_neighbours"
+"""Folders under ``models/`` of a run, by what the model in them is for; beside them one named ``content``."""
 
 
 class PreviousRun(Protocol):
@@ -75,41 +69,17 @@ class RecommendOutcome:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """What profiles met from ``start`` on, beside what recommenders, fitted on the time before, gave them.
+class _Election:
+    """What was tried tonight, and what came of it; without enough to learn from nothing was."""
 
-    ``subjects`` int64 (b,) by profile_index; ``lists`` int32 (b, candidates) by recommender: the chosen one and those
-    that are named; ``relevant`` CSR (b, n_items); ``known`` bool (n_items,): items met before; ``popular`` int32:
-    these, best first; ``latest`` int32 (b,): the item that each subject met last before; ``neighbours`` int32
-    (n_items, k), padded with -1, by recommender, none unless they were asked for.
-    """
+    selection: Selection
+    trial: Trial | None = None
+    frozen: Frozen | None = None
 
-    start: datetime
-    subjects: NDArray[np.int64]
-    lists: Mapping[str, NDArray[np.int32]]
-    relevant: csr_matrix
-    known: NDArray[np.bool_]
-    popular: NDArray[np.int32]
-    latest: NDArray[np.int32]
-    neighbours: Mapping[str, NDArray[np.int32]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Trial:
-    """The evaluation on one cut: verdicts and judgements by model, and what went wrong with the rest.
-
-    ``content`` is that model: it learned from the items alone, so it is fitted once for all dates. ``lesson`` is what
-    this cut teaches a model that is fitted on everything.
-    """
-
-    window_from: datetime | None
-    judgements: dict[tuple[str, Mode], Judgement]
-    verdicts: dict[str, Verdict]
-    errors: dict[str, str]
-    chosen: str | None
-    content: Recommender | None = None
-    window: Window | None = None
-    lesson: Lesson | None = None
+    @property
+    def errors(self) -> Mapping[str, str]:
+        """What went wrong, by model."""
+        return self.trial.errors if self.trial else {}
 
 
 def train(
@@ -145,26 +115,27 @@ def train(
     item_ids = [row[0] for row in con.execute("SELECT item_id FROM items ORDER BY item_index").fetchall()]
     columns = source.read_interactions(con, wanted, as_of, created=True)
     histories = Interactions.from_columns(len(trained), len(item_ids), **columns).dated(source.day_of(as_of))
-    interactions = histories if trained.all() else _learned_from(columns, trained, len(item_ids), as_of)
+    interactions = histories if trained.all() else learned_from(columns, trained, len(item_ids), as_of)
     del columns
     items = Items(*source.read_item_text(con), source.read_item_prices(con))
-    threads = settings.pipeline.threads
     shortage = skip or _shortage(int(trained.sum()), interactions, settings)
-    trial = _Trial(None, {}, {}, {}, None)
+    election = _Election(Selection(None, {}))
     if not shortage:
-        trial = _try_all(con, settings, trained, items, progress, named, related, accuracy)
-    progress.step("train recommenders", len(CANDIDATES) + 1, len(CANDIDATES) + 2, trial.chosen or "carried")
-    if trial.content is None:
-        content = _make("content", settings).fit(interactions, items, threads=threads)
+        ground, before = Ground(con, settings, trained, items, accuracy), previous.folder if previous else None
+        election = _elect(ground, as_of, read_before(con, before), progress, named, related)
+    trial, chosen = election.trial, election.selection.chosen
+    progress.step("train recommenders", len(CANDIDATES) + 1, len(CANDIDATES) + 2, chosen or "carried")
+    if trial is None or trial.content is None:
+        content = make(CONTENT, settings).fit(interactions, items, threads=settings.pipeline.threads)
     else:
         content = trial.content.with_order(interactions.popularity_order())
     about = {"trained_by_run": target.name, "as_of": as_of.isoformat()}
     save_recommender(target / "models" / CONTENT, content, item_ids, about)
     serving, trained_by, reason = _serve(
-        trial, shortage, settings, interactions, items, item_ids, previous, target, about, content
+        election, shortage, settings, interactions, items, item_ids, previous, target, about, content
     )
     neighbours = _neighbour_source(serving, settings, interactions, items, item_ids, target, about)
-    further, faults = _further(named, serving, trial, shortage, settings, interactions, items, content)
+    further, faults = _further(named, serving, election, shortage, settings, interactions, items, content)
     progress.step("train recommenders", len(CANDIDATES) + 2, len(CANDIDATES) + 2, serving.name)
     status = "Skipped" if shortage else "Failed" if reason else "Completed"
     job = {
@@ -173,47 +144,59 @@ def train(
         "status": status,
         "trained_by_run": trained_by,
         "reason": reason,
-        "details": _details(trial, trained, source.read_exclusions(con), interactions, serving, settings, faults),
+        "details": _details(election, trained, source.read_exclusions(con), interactions, serving, settings, faults),
     }
-    evaluation = _rows(trial, serving.name if trained_by == target.name else "", as_of)
+    evaluation = _rows(election, serving.name if trained_by == target.name else "")
     lists_of = previous.folder if keep_lists and previous is not None and isinstance(serving, Carried) else None
     return RecommendOutcome(
-        histories, interactions, item_ids, serving, neighbours, content, evaluation, [job], further, trial.window,
-        lists_of,
+        histories, interactions, item_ids, serving, neighbours, content, evaluation, [job], further,
+        _window(election, named, settings), lists_of,
     )
 
 
+def _elect(
+    ground: Ground, as_of: datetime, before: Before, progress: Progress, named: Collection[str], related: bool
+) -> _Election:
+    """Try every candidate on the rolling window and on the frozen one, and choose."""
+    cut = source.time_cut(ground.con, ground.settings.recommendations)
+    assert cut is not None  # there are events, or there would be a shortage
+    trial = hold_trial(ground, cut, as_of, progress, named, related)
+    frozen = judge_frozen(replace(ground, content=trial.content), trial, before.frozen, progress)
+    judged = mode_of(ground.settings)
+    chosen = choose(trial.judged(judged), CANDIDATES, before.serving, frozen.headlines(judged))
+    return _Election(chosen, trial, frozen)
+
+
+def _window(election: _Election, named: Collection[str], settings: Settings) -> Window | None:
+    """What rules can be judged on, with the lists of the chosen model and of those that are named."""
+    chosen = election.selection.chosen
+    if election.trial is None or chosen is None:
+        return None
+    return election.trial.window({chosen, *named}, mode_of(settings), settings.recommendations.candidates)
+
+
 def _further(
-    named: Collection[str], serving: Recommender, trial: _Trial, shortage: str, settings: Settings,
+    named: Collection[str], serving: Recommender, election: _Election, shortage: str, settings: Settings,
     interactions: Interactions, items: Items, content: Recommender,
 ) -> tuple[tuple[Recommender, ...], dict[str, str]]:
     """The recommenders that are named and do not serve, the best first, and what went wrong with others. Without
     enough to learn from only those that learn nothing of profiles.
     """
-    wanted = [name for name in CANDIDATES if name in named and name != serving.name and name not in trial.errors]
+    wanted = [name for name in CANDIDATES if name in named and name != serving.name and name not in election.errors]
     wanted = [name for name in wanted if not shortage or name in (BASELINE, CONTENT)]
-    wanted.sort(key=lambda name: -trial.verdicts[name].value if name in trial.verdicts else 0.0)
+    verdicts, lesson = election.selection.verdicts, election.trial.lesson if election.trial else None
+    wanted.sort(key=lambda name: -verdicts[name].value if name in verdicts else 0.0)
     fitted: list[Recommender] = []
     faults = {}
     for name in wanted:
         try:
             model = content
             if name != CONTENT:
-                model = _fit(name, settings, interactions, items, trial.lesson, {CONTENT: content})
+                model = fit(name, settings, interactions, items, lesson, {CONTENT: content})
             fitted.append(model)
         except Exception as error:  # one model's fault, of whatever library, must not end the night
             faults[name] = f"{type(error).__name__}: {error}"
     return tuple(fitted), faults
-
-
-def _learned_from(
-    columns: source.Columns, trained: NDArray[np.bool_], n_items: int, as_of: datetime
-) -> Interactions:
-    """The interactions of the profiles to learn from; the others keep their rows, with nothing in them."""
-    kept = trained[columns["profile_index"]]
-    return Interactions.from_columns(
-        len(trained), n_items, **{name: values[kept] for name, values in columns.items()}
-    ).dated(source.day_of(as_of))
 
 
 def _shortage(profiles: int, interactions: Interactions, settings: Settings) -> str:
@@ -228,115 +211,8 @@ def _shortage(profiles: int, interactions: Interactions, settings: Settings) -> 
     return f"inadequate_data: {', '.join(short)}" if short else ""
 
 
-def _make(name: str, settings: Settings) -> Recommender:
-    """An unfitted model with the parameters that the settings give."""
-    given: dict[str, dict[str, Any]] = {
-        "als": {"factors": settings.recommendations.factors, "seed": settings.pipeline.seed},
-        "ranker": {"seed": settings.pipeline.seed},
-    }
-    return RECOMMENDERS[name](**given.get(name, {}))
-
-
-def _fit(
-    name: str, settings: Settings, interactions: Interactions, items: Items, lesson: Lesson | None,
-    parts: Mapping[str, Recommender],
-) -> Recommender:
-    return _make(name, settings).fit(
-        interactions, items, threads=settings.pipeline.threads, lesson=lesson, parts=parts
-    )
-
-
-def _mode(settings: Settings) -> Mode:
-    """What the lists are for."""
-    return "repeat" if settings.recommendations.recommend_interacted_items else "new"
-
-
-def _lesson(
-    con: duckdb.DuckDBPyConnection, settings: Settings, trained: NDArray[np.bool_], items: Items, cut: datetime
-) -> Lesson | None:
-    """What a model as of ``cut`` can learn from: the past as of an earlier cut, and what followed until ``cut``."""
-    wanted = settings.recommendations
-    earlier = source.time_cut(con, wanted, cut)
-    if earlier is None:
-        return None
-    past = _learned_from(source.read_interactions(con, wanted, earlier), trained, len(items), earlier)
-    after = source.read_window(con, earlier, cut)
-    split = time_split(past, after["profile_index"], after["item_index"])
-    linear = _make(affordable(past)[0], settings).fit(past, items, threads=settings.pipeline.threads)
-    return Lesson(split, _mode(settings), {linear.name: linear})
-
-
-def _try_all(
-    con: duckdb.DuckDBPyConnection, settings: Settings, trained: NDArray[np.bool_], items: Items, progress: Progress,
-    named: Collection[str], related: bool, accuracy: bool,
-) -> _Trial:
-    """Fit every candidate as of the cut, judge it on the window after it, and choose."""
-    wanted = settings.recommendations
-    cut = source.time_cut(con, wanted)
-    assert cut is not None  # there are events, or there would be a shortage
-    past = _learned_from(source.read_interactions(con, wanted, cut), trained, len(items), cut)
-    after = source.read_window(con, cut)
-    split = time_split(past, after["profile_index"], after["item_index"])
-    judged = _mode(settings)
-    near: dict[str, NDArray[np.int32]] = {}
-    judgements: dict[tuple[str, Mode], Judgement] = {}
-    errors: dict[str, str] = {}
-    parts: dict[str, Recommender] = {}
-    lesson: Lesson | None = None
-    linear, _ = affordable(split.train)
-    for number, name in enumerate(CANDIDATES):
-        if name in LINEAR and name != linear:
-            continue
-        progress.step("train recommenders", number + 1, len(CANDIDATES) + 2, f"judge {name}")
-        try:
-            if name in LEARNING and lesson is None:
-                lesson = _lesson(con, settings, trained, items, cut)
-            model = _fit(name, settings, split.train, items, lesson, parts)
-            if name in SHARED_PARTS:
-                parts[name] = model
-            judgements |= {
-                (name, mode): judge(model, split, mode, depth=wanted.candidates, threads=settings.pipeline.threads)
-                for mode in MODES
-            }
-            if accuracy:
-                area = auc(model, split, judged, threads=settings.pipeline.threads)
-                one = judgements[name, judged]
-                judgements[name, judged] = replace(one, metrics=(*one.metrics, area))
-            if related and (model.additive or name == NEIGHBOURING or name in named):
-                near[name], _ = model.neighbours(
-                    wanted.neighbours, allowed=split.known, threads=settings.pipeline.threads
-                )
-        except Exception as error:  # one model's fault, of whatever library, must not end the night
-            errors[name] = f"{type(error).__name__}: {error}"
-    chosen, verdicts = choose({name: one for (name, of), one in judgements.items() if of == judged}, CANDIDATES)
-    window = None
-    if chosen is not None:
-        kept = [one for (name, of), one in judgements.items() if of == judged and (name == chosen or name in named)]
-        window = _window(cut, split, kept, wanted.candidates, near)
-    known = {name: parts[name] for name in LINEAR if name in parts}
-    tonight = Lesson(split, judged, known)
-    return _Trial(cut, judgements, verdicts, errors, chosen, parts.get(CONTENT), window, tonight)
-
-
-def _window(
-    cut: datetime, split: Split, judgements: Sequence[Judgement], candidates: int,
-    neighbours: Mapping[str, NDArray[np.int32]],
-) -> Window:
-    """What the rules of scenarios are judged on: lists of the judgements, which are of the same profiles."""
-    train, subjects = split.train, judgements[0].subjects
-    popular = train.popularity_order()
-    # Of the items of one day the last in order counts; every judged profile has one.
-    profile = np.repeat(np.arange(train.n_profiles), np.diff(train.indptr))
-    order = np.lexsort((train.indices, train.last_day, profile))
-    latest = train.indices[order[train.indptr[subjects + 1] - 1]]
-    lists = {one.model: np.ascontiguousarray(one.lists[:, :candidates]) for one in judgements}
-    return Window(
-        cut, subjects, lists, judgements[0].relevant, split.known, popular[split.known[popular]], latest, neighbours
-    )
-
-
 def _serve(
-    trial: _Trial,
+    election: _Election,
     shortage: str,
     settings: Settings,
     interactions: Interactions,
@@ -348,28 +224,28 @@ def _serve(
     content: Recommender,
 ) -> tuple[Recommender, str, str]:
     """The model to serve, the run that trained it, and why it is not tonight's best (empty when it is)."""
-    reason = shortage
-    if not shortage and trial.chosen is None:
-        faults = [f"{name}: {text}" for name, text in trial.errors.items()]
-        faults += [f"{one.model}: {one.reason}" for one in trial.verdicts.values() if not one.passed]
+    reason, trial, chosen = shortage, election.trial, election.selection.chosen
+    if not shortage and chosen is None:
+        faults = [f"{name}: {text}" for name, text in election.errors.items()]
+        faults += [f"{one.model}: {one.reason}" for one in election.selection.verdicts.values() if not one.passed]
         reason = "; ".join(faults) or "no candidate could be judged"
-    if trial.chosen is not None:
+    if trial is not None and chosen is not None:
         try:
             model = content
-            if trial.chosen != CONTENT:
-                model = _fit(trial.chosen, settings, interactions, items, trial.lesson, {CONTENT: content})
+            if chosen != CONTENT:
+                model = fit(chosen, settings, interactions, items, trial.lesson, {CONTENT: content})
             save_recommender(target / "models" / SERVED, model, item_ids, dict(about))
             return model, target.name, ""
         except NightloomError:
             raise
         except Exception as error:  # as above: carried forward instead
-            reason = f"{trial.chosen} could not be fitted on everything: {type(error).__name__}: {error}"
+            reason = f"{chosen} could not be fitted on everything: {type(error).__name__}: {error}"
     if previous is not None and (previous.folder / "models" / SERVED).is_dir():
         try:
             return *_carry(previous.folder / "models" / SERVED, target, interactions, item_ids), reason
         except (NightloomError, KeyError, TypeError, ValueError) as error:  # damaged, or of another version of the code
             reason = f"{reason}; the model of {previous.run_id} cannot be carried forward: {error}"
-    model = _make(BASELINE, settings).fit(interactions, items)
+    model = make(BASELINE, settings).fit(interactions, items)
     save_recommender(target / "models" / SERVED, model, item_ids, dict(about))
     return model, target.name, reason
 
@@ -403,13 +279,13 @@ def _neighbour_source(
     if own is not None and not isinstance(own, Carried):
         save_recommender(target / "models" / NEIGHBOURS, own, item_ids, dict(about))
         return own
-    model = _make(NEIGHBOURING, settings).fit(interactions, items, threads=settings.pipeline.threads)
+    model = make(NEIGHBOURING, settings).fit(interactions, items, threads=settings.pipeline.threads)
     save_recommender(target / "models" / NEIGHBOURS, model, item_ids, dict(about))
     return model
 
 
 def _details(
-    trial: _Trial,
+    election: _Election,
     trained: NDArray[np.bool_],
     excluded: Mapping[str, int],
     interactions: Interactions,
@@ -426,7 +302,7 @@ def _details(
             "above_popularity": one.difference,
             "standard_error": one.difference_error,
         }
-        for name, one in trial.verdicts.items()
+        for name, one in election.selection.verdicts.items()
     }
     known = {} if isinstance(serving, Carried) else describe(serving)
     return {
@@ -437,40 +313,28 @@ def _details(
             "events": int(interactions.events.sum()),
             "training_rows": interactions.entries,
         },
-        "metrics": _metrics(trial, settings),
+        "metrics": _metrics(election, settings),
         "excluded_profiles": dict(excluded),
-        "mode": _mode(settings),
+        "mode": mode_of(settings),
         "gates": gates,
-        "errors": {**trial.errors, **faults},
+        "change": dict(election.selection.change),
+        "frozen": election.frozen.about() if election.frozen else {},
+        "errors": {**election.errors, **faults},
         "configuration": known,
         "linear": affordable(interactions)[1],
         "settings": asdict(settings.recommendations),
     }
 
 
-def _metrics(trial: _Trial, settings: Settings) -> dict[str, float]:
+def _metrics(election: _Election, settings: Settings) -> dict[str, float]:
     """Metrics of the model that was chosen, in the mode that it serves in."""
-    judgement = trial.judgements.get((trial.chosen or "", _mode(settings)))
+    judged = election.trial.judged(mode_of(settings)) if election.trial else {}
+    judgement = judged.get(election.selection.chosen or "")
     return {metric.name: metric.value for metric in judgement.metrics} if judgement is not None else {}
 
 
-def _rows(trial: _Trial, serving: str, as_of: datetime) -> list[dict[str, Any]]:
+def _rows(election: _Election, serving: str) -> list[dict[str, Any]]:
     """Rows of the published table ``evaluation``."""
-    return [
-        {
-            "algorithm": "rec",
-            "cut": "rolling",
-            "model": name,
-            "mode": mode,
-            "metric": metric.name,
-            "value": metric.value,
-            "standard_error": metric.standard_error,
-            "subjects": metric.subjects,
-            "baseline": name == BASELINE,
-            "serving": name == serving,
-            "window_from": trial.window_from,
-            "window_to": as_of,
-        }
-        for (name, mode), judgement in trial.judgements.items()
-        for metric in judgement.metrics
-    ]
+    rolling = election.trial.rows(ROLLING) if election.trial else []
+    frozen = election.frozen.rows if election.frozen else []
+    return [row | {"serving": row["model"] == serving} for row in (*rolling, *frozen)]

@@ -17,7 +17,7 @@ from contracts.manifest import PublishedTable
 from contracts.progress import Progress
 from contracts.settings import Settings
 from flows.stages.publish import insert_rows
-from flows.stages.recommend import Window
+from flows.stages.trial import Window
 from models import metrics
 from models.sessions import sessions
 from models.threads import over_shards

@@ -17,6 +17,7 @@ from flows.desk import open_desk
 from flows.night import Order, Outcome
 from flows.stages import recommend
 from models.churn import select
+from models.selection import Selection
 from store.journal import Write, jobs, outbox
 from store.layout import Layout
 from store.pack.read import ServingPack
@@ -167,7 +168,7 @@ def test_a_recommender_that_is_rejected_leaves_the_last_lists(
         body = {"event_id": "event_1", "event_type": "charged", "profile_id": profile, "item_id": item,
                 "created_at": "2026-06-01 00:00:00", "properties": {}}
         desk.journal.append([Write("events", profile, "create", json.dumps(body), "event_1")])
-    monkeypatch.setattr(recommend, "choose", lambda *_: (None, {}))
+    monkeypatch.setattr(recommend, "choose", lambda *_: Selection(None, {}))
     second = nightly(shop)
     assert second.made
     assert rows(shop, "SELECT status, trained_by_run, serving_job_id, serving_as_of FROM training_jobs "

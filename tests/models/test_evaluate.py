@@ -13,7 +13,7 @@ from models.interactions import Interactions
 from models.lesson import Material
 from models.recommenders.popular import Popular
 from models.recommenders.recommender import Recommender
-from models.selection import choose
+from models.selection import Selection, choose
 from models.split import Mode, time_split
 
 
@@ -111,24 +111,52 @@ def test_the_best_that_passes_serves() -> None:
         "best": judgement("best", [value + 0.2 for value in baseline]),
         "worse": judgement("worse", [value - 0.05 for value in baseline]),
     }
-    chosen, verdicts = choose(given, ["popular", "better", "best", "worse"])
-    assert chosen == "best"
-    assert not verdicts["worse"].passed
-    assert "below popularity" in verdicts["worse"].reason
-    assert choose(given, ["popular", "worse"])[0] == "popular"
-    assert choose(given, ["worse"])[0] is None
+    selection = choose(given, ["popular", "better", "best", "worse"])
+    assert selection.chosen == "best"
+    assert not selection.verdicts["worse"].passed
+    assert "below popularity" in selection.verdicts["worse"].reason
+    assert not selection.change
+    assert choose(given, ["popular", "worse"]).chosen == "popular"
+    assert choose(given, ["worse"]).chosen is None
+
+
+def test_a_challenger_behind_on_the_frozen_window_has_to_win_clearly() -> None:
+    noise = np.random.default_rng(0).random(400)
+    near, clear = noise + 0.01 + np.tile([0.5, -0.5], 200), noise + 0.2  # ahead by .01 ± .025, and by .2
+    given = {
+        name: judgement(name, values.tolist())
+        for name, values in (("popular", noise / 2), ("old", noise), ("near", near), ("clear", clear))
+    }
+    behind, ahead = {"old": 0.5, "near": 0.4, "clear": 0.4}, {"old": 0.5, "near": 0.6}
+
+    def chosen(candidates: list[str], frozen: dict[str, float] | None = None, incumbent: str = "old") -> Selection:
+        return choose({name: given[name] for name in candidates}, candidates, incumbent, frozen)
+
+    assert chosen(["popular", "old", "near"]).chosen == "near"
+    assert chosen(["popular", "old", "near"], ahead).chosen == "near"
+    kept = chosen(["popular", "old", "near"], behind)
+    assert (kept.chosen, kept.change["to"], kept.change["best"]) == ("old", "old", "near")
+    assert "not enough" in kept.change["reason"]
+    clearly = chosen(["popular", "old", "clear"], behind)
+    assert (clearly.chosen, clearly.change["from"], clearly.change["to"]) == ("clear", "old", "clear")
+    assert clearly.change["ahead"] == pytest.approx(0.2)
+    assert clearly.change["ahead_frozen"] == pytest.approx(-0.1)
+    assert chosen(["popular", "near"], behind).change["reason"] == "old could not be judged tonight"
+    failed = chosen(["popular", "old", "clear"], ahead, "popular")
+    assert failed.change["from"] == "popular"
+    assert not chosen(["popular", "old"], behind).change
 
 
 def test_equal_models_go_to_the_simpler() -> None:
     values = [0.1, 0.4]
     given = {"popular": judgement("popular", values), "other": judgement("other", values)}
-    assert choose(given, ["popular", "other"])[0] == "popular"
+    assert choose(given, ["popular", "other"]).chosen == "popular"
 
 
 def test_only_the_baseline_passes_without_subjects_and_nothing_without_a_baseline() -> None:
     given = {"popular": judgement("popular", []), "other": judgement("other", [])}
-    assert choose(given, ["popular", "other"])[0] == "popular"
-    assert choose({"other": judgement("other", [1.0])}, ["other"])[0] is None
+    assert choose(given, ["popular", "other"]).chosen == "popular"
+    assert choose({"other": judgement("other", [1.0])}, ["other"]).chosen is None
 
 
 def test_a_difference_within_the_noise_passes() -> None:
@@ -138,4 +166,4 @@ def test_a_difference_within_the_noise_passes() -> None:
         "popular": judgement("popular", noise.tolist()),
         "near": judgement("near", rng.permutation(noise - 0.001).tolist()),
     }
-    assert choose(given, ["popular", "near"])[1]["near"].passed
+    assert choose(given, ["popular", "near"]).verdicts["near"].passed

@@ -37,6 +37,9 @@ class Run:
         self.put(name, f"SELECT * FROM (VALUES {', '.join(rows)}) t({columns})")
 
 
+ELECTION = {"change": {"reason": "blend is ahead by 0.0123 <b>"}, "frozen": {"reason": "measured anew"}}
+
+
 def full_run(folder, shift=0):
     run = Run(folder)
     run.put(
@@ -63,11 +66,13 @@ def full_run(folder, shift=0):
         f"CASE WHEN i + {shift} < 5 THEN 'low' ELSE 'high' END AS churn_probability, 1 AS expected_days_to_churn, "
         "[] AS churn_reasons, [] AS survival, 30 AS horizon_days, 'hazard' AS model FROM range(11) t(i)",
     )
-    models = (("popular", 0.0401, True, False), ("blend", 0.0931, False, True), (TEXT, 0.05, False, False))
+    models = (
+        ("popular", 0.0401, True, False, "NULL"), ("blend", 0.0931, False, True, 0.0876), (TEXT, 0.05, False, False, 0)
+    )
     scores = [
         f"('rec', 'rolling', '{model}', 'new', '{metric}', {value}, {error}, 1526, {baseline}, {serving}, "
-        f"{MOMENT}, {MOMENT})"
-        for model, value, baseline, serving in models
+        f"{MOMENT}, {MOMENT}, {last}, {model == TEXT})"
+        for model, value, baseline, serving, last in models
         for metric, error in (("ndcg@10", 0.0037), ("coverage@10", "NULL"))
     ]
     run.values("evaluation", *scores)
@@ -83,7 +88,7 @@ def full_run(folder, shift=0):
         f"('training_job_1', 'churn-prediction', 'hazard', 'Completed', '{folder.name}', 'training_job_1', "
         f"{MOMENT}, '', NULL, '{{}}', '{{}}', '[]', '{{}}', '{{}}', '{json.dumps(details)}')",
         f"('training_job_2', 'recommendations', 'blend', 'Failed', 'r-0', 'training_job_0', {MOMENT}, "
-        "'the new model is worse', NULL, '{}', '{}', '[]', '{}', '{}', '{}')",
+        f"'the new model is worse', NULL, '{{}}', '{{}}', '[]', '{{}}', '{{}}', '{json.dumps(ELECTION)}')",
     )
     run.values(
         "scenario_tables",
@@ -191,6 +196,11 @@ def page(tmp_path_factory):
         "recency_days",
         "distribution (PSI)",
         "0.0931",
+        "0.0876",
+        "ndcg@10, last run",
+        "served before",
+        "Recommendations: blend is ahead by 0.0123 <b>.",
+        "The frozen cut: measured anew.",
         "±0.0037",
         "serving",
         "baseline",
