@@ -4,6 +4,8 @@ and arrays out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,9 +21,10 @@ from transforms.quoting import identifier
 
 RETAIL = {"profile": "CustomerID::BIGINT", "item": "upper(trim(StockCode))", "time": "InvoiceDate",
           "price": "abs(Quantity) * UnitPrice", "returned": "Quantity < 0", "where": "Quantity <> 0"}
-PLAIN = {"profile": "profile_id", "item": "item_id", "time": "created_at"}
+PLAIN = {"profile": "profile_id", "time": "created_at"}
 LAYOUTS = (({"CustomerID", "StockCode", "InvoiceDate", "Quantity"}, RETAIL),
-           ({"profile_id", "item_id", "created_at"}, PLAIN))
+           ({"profile_id", "item_id", "created_at"}, PLAIN | {"item": "item_id"}),
+           ({"profile_id", "created_at"}, PLAIN))
 TELCO = {"duration": "tenure", "event": "Churn = 'Yes'", "without": ("customerID", "TotalCharges")}
 """TotalCharges is price times tenure: it contains what is to be told."""
 
@@ -39,10 +42,19 @@ class CustomerLayout:
 
 
 def columns_of(path: Path) -> dict[str, str]:
-    """Type of every column of a file, by name."""
-    with duckdb.connect() as con:
+    """Type of every column of a file, by name. Raises ``UsageError`` where it cannot be read."""
+    with _told(path, "it has to be a table with the names of its columns first"), duckdb.connect() as con:
         rows = con.execute(f"DESCRIBE SELECT * FROM {reader(path)}", {"path": str(path)}).fetchall()
     return {str(row[0]): str(row[1]) for row in rows}
+
+
+@contextmanager
+def _told(path: Path, hint: str) -> Iterator[None]:
+    """Errors of DuckDB as ``UsageError``: what is given as a column may be any SQL, and any file may be given."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise UsageError(f"{path.name} cannot be read as asked: {str(error).splitlines()[0]}", hint=hint) from error
 
 
 def layout_of(path: Path, **given: str) -> CustomerLayout:
@@ -66,19 +78,23 @@ def layout_of(path: Path, **given: str) -> CustomerLayout:
 def open_customers(path: Path, layout: CustomerLayout, horizon_days: int, threads: int) -> duckdb.DuckDBPyConnection:
     """A connection with a night's workbench as of the date of ``cut``, and ``all_events`` with what came after.
 
-    Amounts are in hundredths.
+    Amounts are in hundredths. Times may also be numbers (20110911, or seconds, milliseconds or microseconds since
+    1970). Raises ``UsageError`` where the layout does not fit the file.
     """
     con = duckdb.connect(config={"threads": threads})
-    con.execute(
-        f"CREATE TABLE all_events AS SELECT 'e' || row_number() OVER () AS event_id, "
-        f"CASE WHEN {layout.returned} THEN 'returned' ELSE 'charged' END AS event_type, "
-        f"({layout.profile})::VARCHAR AS profile_id, ({layout.item})::VARCHAR AS item_id, "
-        f"({layout.time})::TIMESTAMP AS created_at, "
-        f"json_object('amount', round(coalesce(try_cast({layout.price} AS DOUBLE), 0) * 100)) AS properties "
-        f"FROM {reader(path)} WHERE ({layout.profile}) IS NOT NULL AND ({layout.time}) IS NOT NULL "
-        f"AND ({layout.where})",
-        {"path": str(path)},
-    )
+    with _told(path, f"each of --profile --time --price --returned --where is a column ({', '.join(columns_of(path))}) "
+                     "or SQL over them"):
+        con.execute(
+            f"CREATE TABLE all_events AS SELECT 'e' || row_number() OVER () AS event_id, "
+            f"CASE WHEN {layout.returned} THEN 'returned' ELSE 'charged' END AS event_type, "
+            f"({layout.profile})::VARCHAR AS profile_id, ({layout.item})::VARCHAR AS item_id, "
+            f"{_moment(con, path, layout.time)} AS created_at, "
+            f"json_object('amount', round(coalesce(try_cast({layout.price} AS DOUBLE), 0) * 100)) AS properties "
+            f"FROM {reader(path)} WHERE ({layout.profile}) IS NOT NULL AND ({layout.time}) IS NOT NULL "
+            f"AND ({layout.where})",
+            {"path": str(path)},
+        )
+    _dated(con, path, layout.time)
     con.execute(
         """
         CREATE TABLE items AS SELECT DISTINCT item_id, 0::BIGINT AS item_price FROM all_events;
@@ -94,6 +110,33 @@ def open_customers(path: Path, layout: CustomerLayout, horizon_days: int, thread
     cut(con, horizon_days)
     con.execute("CREATE VIEW events AS SELECT e.* FROM all_events AS e, bench_cut AS c WHERE e.created_at < c.cut")
     return con
+
+
+def _moment(con: duckdb.DuckDBPyConnection, path: Path, expression: str) -> str:
+    """SQL of the time that an expression tells, NULL where it tells none."""
+    found = con.execute(f"DESCRIBE SELECT ({expression}) AS told FROM {reader(path)}", {"path": str(path)}).fetchone()
+    kind = str(found[1]) if found else ""
+    if kind == "VARCHAR":
+        return f"coalesce(try_cast(({expression}) AS TIMESTAMP), try_strptime(({expression}), '%Y%m%d'))"
+    if not kind.startswith(_NUMBERS):
+        return f"({expression})::TIMESTAMP"
+    number = f"round({expression})::BIGINT"
+    return (
+        f"CASE WHEN {number} BETWEEN 19000101 AND 21001231 THEN try_strptime({number}::VARCHAR, '%Y%m%d') "
+        f"WHEN abs({number}) < 1e11 THEN make_timestamp({number} * 1000000) "
+        f"WHEN abs({number}) < 1e14 THEN make_timestamp({number} * 1000) ELSE make_timestamp({number}) END"
+    )
+
+
+def _dated(con: duckdb.DuckDBPyConnection, path: Path, expression: str) -> None:
+    row = con.execute("SELECT count(*), count(created_at) FROM all_events").fetchone()
+    assert row is not None
+    rows, dated = row
+    if rows > dated:
+        raise UsageError(
+            f"{rows - dated} of {rows} rows of {path.name} have no date in {expression}",
+            hint="--time takes SQL, such as \"strptime(day, '%d/%m/%Y')\"",
+        )
 
 
 def cut(con: duckdb.DuckDBPyConnection, horizon_days: int) -> datetime:
@@ -171,7 +214,8 @@ def read_lives(path: Path, *, duration: str, event: str, without: tuple[str, ...
     texts = tuple(name for name in used if name not in numbers)
     chosen = [f"({identifier(name)})::DOUBLE AS n{place}" for place, name in enumerate(numbers)]
     chosen += [f"coalesce(({identifier(name)})::VARCHAR, '') AS t{place}" for place, name in enumerate(texts)]
-    with duckdb.connect() as con:
+    hint = f"--duration and --event take a column ({', '.join(sorted(kinds))}) or SQL over them"
+    with _told(path, hint), duckdb.connect() as con:
         found = con.execute(
             f"SELECT {', '.join(chosen)}{',' if chosen else ''} floor(({expressions[0]})::DOUBLE)::BIGINT AS lasted, "
             f"({expressions[1]})::BOOLEAN AS ended FROM {reader(path)} WHERE ({expressions[0]}) IS NOT NULL "

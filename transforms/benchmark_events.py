@@ -66,7 +66,8 @@ def layout_of(path: Path, **given: str) -> Layout:
 
 def reader(path: Path) -> str:
     """DuckDB's call that reads a file of this kind from the parameter ``path``. Raises ``UsageError``."""
-    kinds = {".parquet": "read_parquet", ".csv": "read_csv", ".jsonl": "read_json", ".json": "read_json"}
+    kinds = {".parquet": "read_parquet", ".jsonl": "read_json", ".json": "read_json"}
+    kinds |= {".csv": "read_csv", ".tsv": "read_csv"}
     kind = kinds.get(path.suffix.lower().removesuffix(".gz") or ".csv")
     if kind is None:
         raise UsageError(f"{path.name} is no Parquet, CSV or JSON file", hint="give one of these")

@@ -25,13 +25,17 @@ def churn_data(con: duckdb.DuckDBPyConnection, horizon_days: int, seed: int = 0)
     churn = Churn(
         definition="inactivity", horizon_days=horizon_days, amount_property="amount", lookback_days=FOREVER_DAYS
     )
+    if horizon_days < 1:
+        raise UsageError(f"a horizon of {horizon_days} days is none", hint="--horizon 90")
     cut = customers.cut(con, horizon_days)
     ground = survey(con, cut, churn)
     try:
         rows, _ = training_rows(con, cut, churn, ground, seed)
     except Skip as short:
         raise UsageError(
-            f"a night would not train on this: {short.code} {short.figures}", hint="a shorter --horizon"
+            f"a night would not train on what came before {cut:%Y-%m-%d}: {short.code} {short.figures}",
+            hint=f"it wants {churn.min_profiles} profiles, {churn.min_events} purchases, {churn.min_rows} rows with "
+            f"{churn.min_rows_per_label} of each outcome, and two horizons of days: a shorter --horizon, or more rows",
         ) from short
     churn_inputs.create_inputs(con, cut, churn, ground.inputs)
     names = ground.inputs.numbers
@@ -45,11 +49,14 @@ def churn_data(con: duckdb.DuckDBPyConnection, horizon_days: int, seed: int = 0)
 
 
 def survival_data(path: Path, duration: str, event: str, without: tuple[str, ...]) -> SurvivalData:
-    """Durations of a file. Raises ``UsageError`` when nobody churned, or nobody else is left."""
+    """Durations of a file. Raises ``UsageError`` when too few churned."""
     lives = customers.read_lives(path, duration=duration, event=event, without=without)
     churned = int(lives.event.sum())
-    if min(churned, len(lives.event) - churned) < 5:
-        raise UsageError(f"{churned} of {len(lives.event)} rows ended: five of either are needed for five folds")
+    if churned < 5:
+        raise UsageError(
+            f"{churned} of {len(lives.event)} rows ended: at least five have to, for five folds",
+            hint="--event takes a column or SQL that is true where a life ended, such as \"status = 'gone'\"",
+        )
     if (lives.duration < 0).any():
         raise UsageError("a duration is negative", hint="--duration takes any SQL expression")
     return SurvivalData(lives.columns, lives.numbers, lives.texts, lives.duration, lives.event)

@@ -120,7 +120,9 @@ def survival_figures(
     if len(times) > 200:
         times = np.unique(np.linspace(1, times[-1], 200).round())
     moments = _moments(data, times)
-    splits = list(StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(data.duration, data.event))
+    # where next to nothing is censored there is nothing to stratify by
+    kinds = data.event if (~data.event).sum() >= _FOLDS else np.ones(len(data.event), np.bool_)
+    splits = list(StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(data.duration, kinds))
     chosen: list[dict[str, Any]] = []
 
     def ours(train: Sample, test: Sample, at: Floats) -> Floats:
@@ -158,8 +160,8 @@ def survival_figures(
 
 
 def _moments(data: SurvivalData, times: Floats) -> tuple[float, float]:
-    """12 and 24 (months) where most lives reach that far, else the quartile and the median of the churns."""
-    if times[-1] >= 36:
+    """12 and 24 where durations look like months, else the quartile and the median of the churns."""
+    if 36 <= times[-1] <= 120:
         return 12.0, 24.0
     first, second = np.quantile(data.duration[data.event], (0.25, 0.5), method="inverted_cdf")
     place = np.searchsorted(times, (first, second)).clip(0, len(times) - 1)

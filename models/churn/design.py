@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 
 MOST_CATEGORIES = 20
+FEWEST_OF_CATEGORY = 10
 _MISSING = -1.0
 _CLIP = 6.0
 _COLLINEAR = 0.9999
@@ -31,7 +32,7 @@ class Design:
     """How features become matrices. ``matrix`` keeps values and NaN for trees; ``standard`` is for linear models.
 
     ``mean`` and ``scale`` are of the signed logarithm of each term over the rows it was made from. ``dropped`` says why
-    a feature or category is not a term: ``constant``, or ``collinear with <term>``.
+    a feature or category is not a term: ``constant``, ``no value is frequent``, or ``collinear with <term>``.
     """
 
     terms: tuple[Term, ...]
@@ -79,14 +80,20 @@ class Design:
 
 
 def make(columns: Columns, numbers: Sequence[str], texts: Sequence[str]) -> Design:
-    """Design of these training rows: every number, and for a text its 20 most frequent values (ties by value).
+    """Design of these training rows: every number, and for a text its 20 most frequent values (ties by value) of those
+    that at least ten rows have, or a twentieth where rows are fewer than 200: one row more teaches nothing of a value.
 
     ``columns`` holds float64 arrays for ``numbers`` and object arrays of str for ``texts``. Constant terms and terms
     collinear with an earlier one are dropped with the reason.
     """
     terms = [Term(name) for name in numbers]
+    rare: dict[str, str] = {}
     for name in texts:
         values, counts = np.unique(columns[name].astype(str), return_counts=True)
+        many = counts >= min(FEWEST_OF_CATEGORY, len(columns[name]) / 20)
+        if not many.any():
+            rare[name] = "no value is frequent"
+        values, counts = values[many], counts[many]
         frequent = values[np.argsort(-counts, kind="stable")][:MOST_CATEGORIES]
         terms += [Term(name, str(value)) for value in sorted(frequent)]
     every = Design(tuple(terms), np.zeros(len(terms)), np.ones(len(terms)), {})
@@ -94,7 +101,7 @@ def make(columns: Columns, numbers: Sequence[str], texts: Sequence[str]) -> Desi
     mean = matrix.mean(axis=0) if len(matrix) else np.zeros(len(terms))
     scale = matrix.std(axis=0) if len(matrix) else np.zeros(len(terms))
     kept, dropped = _independent(terms, (matrix - mean) / np.where(scale > 1e-9, scale, 1.0), scale)
-    return Design(tuple(terms[place] for place in kept), mean[kept], scale[kept], dropped)
+    return Design(tuple(terms[place] for place in kept), mean[kept], scale[kept], rare | dropped)
 
 
 def _compressed(matrix: Floats) -> Floats:

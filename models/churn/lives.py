@@ -18,6 +18,10 @@ from models.churn.scorer import Arrays, Floats, prefixed, select_arrays
 
 LEAST = 1e-9
 """Least cumulative hazard that is told from none."""
+MOST = 30.0
+"""Greatest cumulative hazard at the horizon: beyond it a churn is as good as certain."""
+STEEPEST = 500.0
+"""Greatest logarithm of a hazard, so that rows far from all that was learned from stay numbers."""
 
 
 class Life(Protocol):
@@ -56,7 +60,7 @@ class CoxLife:
         """(n, times)."""
         place = np.searchsorted(self.times, times, side="right")
         baseline = np.concatenate([[0.0], self.hazard])[place]
-        return np.asarray(np.exp(self.scorer.score(matrix, standard))[:, None] * baseline)
+        return np.asarray(np.exp(np.minimum(self.scorer.score(matrix, standard), STEEPEST))[:, None] * baseline)
 
     def parted(self, matrix: Floats, standard: Floats, time: float) -> tuple[Floats, float]:
         """Exact: hazards are proportional."""
@@ -143,7 +147,7 @@ class Lives:
         """What each term adds to the log-odds."""
         shares, base = self.life.parted(matrix, standard, self.horizon)
         log_hazard = shares.sum(axis=1)
-        change = log_odds(np.exp(base + log_hazard)) - log_odds(np.exp(base))
+        change = log_odds(np.exp(np.minimum(base + log_hazard, STEEPEST))) - log_odds(np.exp(base))
         rate = float(np.exp(base))
         return np.asarray(shares * chord(change, log_hazard, rate / -np.expm1(-rate))[:, None] - self.center)
 
@@ -173,5 +177,5 @@ class Lives:
 
 def log_odds(hazard: Floats) -> Floats:
     """Log-odds of a churn before a moment with this cumulative ``hazard``, shape as given."""
-    kept = np.maximum(hazard, LEAST)
+    kept = np.clip(hazard, LEAST, MOST)
     return np.asarray(kept + np.log(-np.expm1(-kept)))

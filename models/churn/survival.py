@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.churn import aft, cox, lifetimes
-from models.churn.lives import CoxLife, Life, Together, together
+from models.churn.lives import STEEPEST, CoxLife, Life, Together, together
 from models.churn.scorer import Arrays, CannotFit, Floats, Sample
 from models.churn.survival_measures import Censoring, integrated_brier
 
@@ -44,7 +44,7 @@ class Survival:
 def fit_cox(sample: Sample, seed: int = 0) -> CoxLife:
     """Cox with Breslow's baseline. Raises ``CannotFit``."""
     scorer = cox.fit(sample, seed)
-    risk = np.exp(scorer.score(sample.matrix, sample.standard))
+    risk = np.exp(np.minimum(scorer.score(sample.matrix, sample.standard), STEEPEST))
     times, place = np.unique(sample.duration, return_inverse=True)
     ending = np.bincount(place, risk, len(times))
     at_risk = np.cumsum(ending[::-1])[::-1]

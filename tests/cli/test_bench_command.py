@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from cli.bench import bench
 from contracts.errors import NotFound, UsageError
+from transforms import benchmark_customers
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what references warn of is their own affair
 
@@ -98,6 +100,24 @@ def test_churn_of_events(tmp_path: Path, capsys: Any) -> None:
         bench(path, protocol="churn", profile="who", time="at", only="magic")
     with pytest.raises(UsageError, match="insufficient_history"):
         bench(path, protocol="churn", profile="who", time="at", horizon=300)
+    with pytest.raises(UsageError, match="a horizon of 0 days"):
+        bench(path, protocol="churn", profile="who", time="at", horizon=0)
+    for wrong in ({"time": "nope"}, {"profile": "who", "price": "paid +"}, {"where": "who >"}):
+        with pytest.raises(UsageError, match=r"visits\.csv cannot be read as asked"):
+            bench(path, protocol="churn", **({"profile": "who", "time": "at"} | wrong))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="have no date in"):
+        bench(path, protocol="churn", profile="who", time='concat(\'day \', "at")')
+
+
+@pytest.mark.parametrize("form", ["%Y%m%d", "%s", "%s000", "%s000000"])
+def test_times_may_be_numbers(form: str, tmp_path: Path) -> None:
+    days = [datetime(2023, 1, 1, tzinfo=UTC) + timedelta(days=7 * number) for number in range(20)]
+    path = tmp_path / "visits.csv"
+    path.write_text("\n".join(["who,at", *(f"a,{day.strftime(form)}" for day in days)]) + "\n", encoding="utf-8")
+    layout = benchmark_customers.layout_of(path, profile="who", time="at")
+    with benchmark_customers.open_customers(path, layout, 30, 1) as con:
+        found = con.execute("SELECT created_at::DATE FROM all_events ORDER BY 1").fetchall()
+    assert [row[0] for row in found] == [day.date() for day in days]
 
 
 def test_survival_of_lives(tmp_path: Path, capsys: Any) -> None:
@@ -123,5 +143,28 @@ def test_survival_of_lives(tmp_path: Path, capsys: Any) -> None:
         bench(path, protocol="survival")
     with pytest.raises(UsageError, match="no column shoe"):
         bench(path, protocol="survival", duration="weeks", event="true", without="shoe")
-    with pytest.raises(UsageError, match="five of either"):
+    with pytest.raises(UsageError, match="0 of 300 rows ended"):
         bench(path, protocol="survival", duration="weeks", event="false")
+    for duration, event in (("wekes", "true"), ("plan", "true"), ("weeks", "plan"), ("weeks(", "true")):
+        with pytest.raises(UsageError, match=r"lives\.csv cannot be read as asked"):
+            bench(path, protocol="survival", duration=duration, event=event)
+    (tmp_path / "nothing.csv").touch()
+    with pytest.raises(UsageError):
+        bench(tmp_path / "nothing.csv", protocol="survival", duration="weeks", event="true")
+
+
+def test_lives_of_years_with_rare_texts_and_holes(tmp_path: Path, capsys: Any) -> None:
+    rng = np.random.default_rng(0)
+    lines = ["id,name,country,score,flat,void,tenure,exited"]
+    for row in range(400):
+        country, score = rng.choice(["fr", "de", ""]), "" if row % 3 else rng.integers(300, 800)
+        tenure, gone = rng.integers(0, 11), int(rng.random() < (0.5 if country == "de" else 0.1))
+        lines.append(f"{row},name {row % 300},{country},{score},1,,{tenure if row % 20 else ''},{gone}")
+    path = tmp_path / "bank.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    bench(path, protocol="survival", duration="tenure", event="exited", peers="Kaplan", json=True)
+    ours = next(one for one in json.loads(capsys.readouterr().out)["figures"] if not one["reference"])
+    assert ours["subjects"] == 380
+    assert ours["metrics"]["c_index"]["value"] > 0.6
+    bench(path, protocol="survival", duration="tenure", event="true", peers="Kaplan", json=True)
+    assert len(json.loads(capsys.readouterr().out)["figures"]) == 2
