@@ -25,6 +25,7 @@ def bench(
     price: str = "",
     returned: str = "",
     horizon: int = 90,
+    folds: int = 0,
     duration: str = "",
     event: str = "",
     without: str = "",
@@ -60,6 +61,8 @@ def bench(
         Condition of the rows that are returns, in churn.
     horizon
         Days of silence that are a churn.
+    folds
+        Folds of profiles in strong, each held out in turn; 1 tests one tenth alone, 0 takes ten where one would be few.
     duration
         Column or expression of how long a life lasted so far, in survival.
     event
@@ -99,7 +102,7 @@ def bench(
         data = churn_bench.survival_data(path, duration, event, left_out)
         figures = churn_protocols.survival_figures(data, tell, others)
     else:
-        figures = _recommenders(path, protocol, threads, names, others, tell, given | {"text": text})
+        figures = _recommenders(path, protocol, folds, threads, names, others, tell, given | {"text": text})
     if out is not None:
         _write(out, path.name, figures)
     if json:
@@ -128,7 +131,7 @@ def _churn(
 
 
 def _recommenders(
-    path: Path, protocol: str, threads: int, names: tuple[str, ...], others: tuple[str, ...],
+    path: Path, protocol: str, folds: int, threads: int, names: tuple[str, ...], others: tuple[str, ...],
     tell: Callable[[str], None], given: dict[str, str],
 ) -> list[Figures]:
     from flows.stages import bench as stage
@@ -143,7 +146,7 @@ def _recommenders(
     with events.open_events(path, events.layout_of(path, **given), threads) as con:
         if protocol == "time":
             return protocols.time_figures(stage.time_data(con), threads, tell, names, others)
-        return protocols.strong_figures(stage.strong_data(con), threads, tell, names, others)
+        return protocols.strong_figures(stage.strong_data(con, folds), threads, tell, names, others)
 
 
 def _known(names: Iterable[str], known: Collection[str], kind: str) -> None:

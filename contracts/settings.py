@@ -62,7 +62,7 @@ class Recommendations:
     min_profiles: int = 10
     min_items: int = 10
     min_events: int = 30
-    factors: int = 64
+    factors: int = 128
     profile_features: tuple[str, ...] = ()
 
 

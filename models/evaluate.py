@@ -68,6 +68,20 @@ def judge(model: Recommender, split: Split, mode: Mode, *, depth: int = 0, threa
     return _score_lists(model.name, mode, subjects, items, relevant, int(split.known.sum()))
 
 
+def quality(model: Recommender, split: Split, mode: Mode, depth: int, threads: int = 1) -> NDArray[np.float64]:
+    """NDCG of the first ``depth`` items, of each subject who has something to be found in this mode."""
+    history = split.train.histories(split.subjects)
+    relevant = split.relevant[split.subjects]
+    exclude = None
+    if mode == "new":
+        exclude = split.train.excluded()[split.subjects]
+        relevant = without(relevant, exclude)
+        some = np.diff(relevant.indptr) > 0
+        history, relevant, exclude = history[some], relevant[some], exclude[some]
+    items, _ = model.recommend(history, depth, exclude=exclude, allowed=split.known, threads=threads)
+    return metrics.ndcg(metrics.hits(items, relevant), np.diff(relevant.indptr), depth)
+
+
 def auc(model: Recommender, split: Split, mode: Mode, *, most: int = 500, threads: int = 1) -> Metric:
     """Chance that an item of the window stands above another item in a subject's ranking of all known items.
 

@@ -21,12 +21,22 @@ class Lesson:
     """``split``: the past as of an earlier date and what followed it up to the date that is learned for.
 
     ``mode``: what the lists are for. ``parts``: recommenders, by name, that were fitted on ``split.train``; those that
-    are missing are fitted when they are needed. Nothing of what followed may be known to them.
+    are missing are fitted when they are needed, and kept. What followed settles their parameters and nothing else.
     """
 
     split: Split
     mode: Mode
-    parts: Mapping[str, Recommender] = field(default_factory=dict)
+    parts: dict[str, Recommender] = field(default_factory=dict)
+
+    def past(self, model: Recommender, threads: int) -> Recommender:
+        """The part of the name of ``model``: the one that is known, or ``model`` fitted on the past; what it leaves
+        open is settled by what followed.
+        """
+        if model.name not in self.parts:
+            self.parts[model.name] = model.fit(
+                self.split.train, threads=threads, lesson=Lesson(self.split, self.mode)
+            )
+        return self.parts[model.name]
 
     def most(self, subjects: int) -> Split:
         """Split of at most so many evenly spaced subjects, all of whom have something to be found in this mode."""

@@ -10,6 +10,7 @@ from models.recommenders.als import Als
 from models.recommenders.blend import Blend
 from models.recommenders.content import Content
 from models.recommenders.ease import Ease
+from models.recommenders.ensemble import Ensemble
 from models.recommenders.neighbours import Neighbours
 from models.recommenders.popular import Popular
 from models.recommenders.ranker import Ranker
@@ -17,7 +18,7 @@ from models.recommenders.recommender import Recommender
 from models.recommenders.spectral import Spectral
 
 RECOMMENDERS: dict[str, type[Recommender]] = {
-    kind.name: kind for kind in (Popular, Neighbours, Ease, Spectral, Als, Content, Blend, Ranker)
+    kind.name: kind for kind in (Popular, Neighbours, Ease, Spectral, Als, Content, Blend, Ensemble, Ranker)
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,27 @@ def time_data(con: duckdb.DuckDBPyConnection) -> TimeData:
     )
 
 
-def strong_data(con: duckdb.DuckDBPyConnection, seed: int = 0) -> StrongData:
-    """A tenth of the profiles held out to validate, a tenth to test."""
+FOLDS, ENOUGH = 10, 300
+"""Into how many folds profiles are dealt, and how many profiles of one fold tell models apart."""
+
+
+def strong_data(con: duckdb.DuckDBPyConnection, folds: int = 0, seed: int = 0) -> Iterator[StrongData]:
+    """Profiles in ``folds``, each of which is tested in turn while the one before it validates. 1: a tenth is tested,
+    once; 0: so where a tenth is ``ENOUGH``, and else each of ten folds.
+    """
     found = events.pairs(con)
-    items = Items(*source.read_item_text(con))
-    return strong_split(*events.sizes(con), found["profile_index"], found["item_index"], items, seed=seed)
+    items, sizes = Items(*source.read_item_text(con)), events.sizes(con)
+    dealt = folds if folds > 1 else FOLDS
+
+    def fold(number: int) -> StrongData:
+        return strong_split(
+            *sizes, found["profile_index"], found["item_index"], items, folds=dealt, fold=number, seed=seed
+        )
+
+    first = fold(0)
+    yield first
+    if folds > 1 or (folds == 0 and len(first.test.subjects) < ENOUGH):
+        yield from map(fold, range(1, dealt))
 
 
 def given_data(folder: Path) -> tuple[Interactions, Split, Lesson]:

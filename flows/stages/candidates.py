@@ -15,17 +15,20 @@ from models.registry import RECOMMENDERS
 from models.split import Mode
 
 NEIGHBOURING, CONTENT = "neighbours", "content"
-CANDIDATES = ("popular", NEIGHBOURING, "ease", "spectral", "als", CONTENT, "blend", "ranker")
-SHARED_PARTS = (*LINEAR, CONTENT, "blend")
+CANDIDATES = ("popular", NEIGHBOURING, "ease", "spectral", "als", CONTENT, "blend", "ensemble", "ranker")
+SHARED_PARTS = (*LINEAR, "als", NEIGHBOURING, CONTENT, "blend")
 """Candidates that others are made of; each is fitted before those that take it over."""
-LEARNING = ("blend", "ranker")
-"""Those that learn from an earlier window how to combine others."""
+LEARNING = ("ease", "als", "blend", "ensemble", "ranker")
+"""Those that learn from an earlier window: their parameters, or how to combine others."""
+OF_THE_PAST = (*LINEAR, "als", NEIGHBOURING)
+"""Those whose fit on the past of a lesson others take over."""
 
 
 def make(name: str, settings: Settings) -> Recommender:
     """An unfitted model with the parameters that the settings give."""
     given: dict[str, dict[str, Any]] = {
         "als": {"factors": settings.recommendations.factors, "seed": settings.pipeline.seed},
+        "ensemble": {"factors": settings.recommendations.factors, "seed": settings.pipeline.seed},
         "ranker": {"seed": settings.pipeline.seed},
     }
     return RECOMMENDERS[name](**given.get(name, {}))

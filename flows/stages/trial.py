@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 
 from contracts.progress import Progress
 from contracts.settings import Settings
-from flows.stages.candidates import CANDIDATES, CONTENT, LEARNING, NEIGHBOURING, SHARED_PARTS, fit, make, mode_of
+from flows.stages.candidates import CANDIDATES, CONTENT, LEARNING, NEIGHBOURING, OF_THE_PAST, SHARED_PARTS, fit, mode_of
 from models.evaluate import MODES, Judgement, auc, judge
 from models.interactions import Interactions
 from models.items import Items
@@ -162,7 +162,7 @@ def hold_trial(
                 near[name], _ = model.neighbours(wanted.neighbours, allowed=split.known, threads=threads)
         except Exception as error:  # one model's fault, of whatever library, must not end the night
             errors[name] = f"{type(error).__name__}: {error}"
-    known = {name: parts[name] for name in LINEAR if name in parts}
+    known = {name: parts[name] for name in OF_THE_PAST if name in parts}
     return Trial(
         start, end, split, judgements, errors, parts.get(CONTENT), Lesson(split, judged, known), near
     )
@@ -170,16 +170,14 @@ def hold_trial(
 
 def _lesson(ground: Ground, cut: datetime) -> Lesson | None:
     """What a model as of ``cut`` can learn from: the past as of an earlier cut, and what followed until ``cut``."""
-    con, settings, items = ground.con, ground.settings, ground.items
-    wanted = settings.recommendations
+    con, wanted = ground.con, ground.settings.recommendations
     earlier = source.time_cut(con, wanted, cut)
     if earlier is None:
         return None
-    past = learned_from(source.read_interactions(con, wanted, earlier), ground.trained, len(items), earlier)
+    past = learned_from(source.read_interactions(con, wanted, earlier), ground.trained, len(ground.items), earlier)
     after = source.read_window(con, earlier, cut)
     split = time_split(past, after["profile_index"], after["item_index"])
-    linear = make(affordable(past)[0], settings).fit(past, items, threads=settings.pipeline.threads)
-    return Lesson(split, mode_of(settings), {linear.name: linear})
+    return Lesson(split, mode_of(ground.settings))
 
 
 def _window(

@@ -8,7 +8,8 @@ comes with the data, every training item of a profile being known.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from models.evaluate import judge
 from models.interactions import Interactions
 from models.items import Items
 from models.lesson import Lesson
-from models.recommenders.linear import LINEAR, affordable
+from models.recommenders.linear import LINEAR
 from models.recommenders.recommender import Recommender
 from models.registry import RECOMMENDERS
 from models.split import Mode, Split, time_split, without
@@ -84,29 +85,33 @@ def time_figures(
     references; all by default.
     """
     found: list[Figures] = []
-    parts: dict[str, Recommender] = {}
+    parts: dict[Mode, dict[str, Recommender]] = {"new": {}, "repeat": {}}
     young, popularity = cold.cold_items(data.ours.train), data.ours.train.item_profiles()
     for one in _time_contestants(data, threads, only, peers):
+        model = one.model
         for mode in one.modes:
             if not one.taught and mode != one.modes[0] and found and found[-1].model == one.label:
                 fitted = found[-1].fit_seconds
             else:
                 tell(f"{one.label}: fit")
                 lesson = one.taught.get(mode)
-                known = {} if one.label in parts else {name: model for name, model in parts.items() if one.of_ours}
-                fitted = _seconds(_fitting(one.model, one.split.train, data.items, threads, lesson, known))
+                known = parts[mode] if one.of_ours else {}
+                # What others were made of stays as it is when the model is fitted for the other mode.
+                model = copy(model)
+                fitted = _seconds(_fitting(model, one.split.train, data.items, threads, lesson, known))
                 if one.of_ours and one.label in SHARED:
-                    parts[one.label] = one.model
+                    for which in (mode,) if lesson is not None else one.modes:
+                        parts[which][one.label] = model
             tell(f"{one.label}: {mode}")
             started = time.perf_counter()
-            judgement = judge(one.model, one.split, mode, threads=threads)
+            judgement = judge(model, one.split, mode, threads=threads)
             seconds = time.perf_counter() - started
             figures = {metric.name: (metric.value, metric.standard_error) for metric in judgement.metrics}
             figures |= cold.item_figures(judgement, young, popularity)
-            figures |= cold.profile_figures(one.model, one.split, threads)
+            figures |= cold.profile_figures(model, one.split, threads)
             subjects = len(judgement.subjects)
             found.append(Figures("time", mode, one.label, not one.of_ours, figures, subjects, fitted, seconds,
-                                 dict(one.model.notes_), judgement.headline))
+                                 dict(model.notes_), judgement.headline))
     return found
 
 
@@ -147,8 +152,8 @@ def _time_contestants(
         *((one, data.all_time, both, plain) for one in tuned_neighbours(threads)),
         (Tuned("EASE, binary", peer.binary_ease, RIDGES), data.all_time, both, plain),
         (Tuned("EASE, 180 days", peer.plain_ease, RIDGES), data.decayed, both, decayed),
-        (Reference("implicit ALS 64, binary", peer.implicit_als(threads)), data.all_time, both, {}),
-        (Reference("implicit ALS 64, 180 days", peer.implicit_als(threads)), data.decayed, both, {}),
+        (tuned_als(threads, "implicit ALS, binary"), data.all_time, both, plain),
+        (tuned_als(threads, "implicit ALS, 180 days"), data.decayed, both, decayed),
         (Reference("recent popularity x EASE", peer.popular_ease(recent_share)), data.all_time, both, {}),
         (Reference("own counts", peer.own), _counted(data.all_time), back, {}),
         (Reference("own, recency-weighted", peer.own), data.decayed, back, {}),
@@ -158,21 +163,25 @@ def _time_contestants(
         if not _wanted(model.name, peers):
             continue
         yield Contestant(model.name, model, split, False, modes, taught)
-    known: dict[str, Recommender] = {}
-    lessons: dict[Mode, Lesson] = {mode: Lesson(data.earlier, mode, known) for mode in both}
+    lessons: dict[Mode, Lesson] = {mode: Lesson(data.earlier, mode) for mode in both}
     for name, kind in RECOMMENDERS.items():
         if only and name not in only:
             continue
-        if name in LEARNING and not known:
-            known |= _linear_of(data.earlier.train, threads)
         yield Contestant(name, kind(), data.ours, True, taught=lessons if name in LEARNING else {})
 
 
-LEARNING = ("blend", "ranker")
-SHARED = (*LINEAR, "content")
+LEARNING = ("ease", "als", "blend", "ensemble", "ranker")
+SHARED = (*LINEAR, "als", "neighbours", "content", "blend")
 """Models that others are made of."""
-RIDGES = {"regularization": (500.0, 200.0, 1000.0)}
+RIDGES = {"regularization": (500.0, 50.0, 100.0, 200.0, 1000.0)}
 SHARES = {"share": (1.0, 0.3, 0.6, 2.0, 4.0)}
+
+
+def tuned_als(threads: int, name: str = "implicit ALS") -> Reference:
+    """``implicit`` with the parameters that were best in a lesson, gone through twice, since they depend on each other.
+    """
+    axes = {"regularization": (0.01, 1.0, 10.0, 30.0), "alpha": (1.0, 4.0, 10.0), "factors": (64.0, 128.0, 256.0)}
+    return Tuned(name, partial(peer.implicit_als, threads), axes, rounds=2)
 
 
 def tuned_neighbours(threads: int) -> tuple[Reference, ...]:
@@ -216,19 +225,20 @@ class StrongData:
 
 def strong_split(
     n_profiles: int, n_items: int, profile: NDArray[Any], item: NDArray[Any], items: Items | None = None,
-    held: float = 0.1, least: int = 5, seed: int = 0,
+    folds: int = 10, fold: int = 0, least: int = 5, seed: int = 0,
 ) -> StrongData:
-    """Hold out a share ``held`` of the profiles of at least ``least`` items to validate, and as many to test; a fifth
-    of the items of each is hidden.
+    """Of so many ``folds`` of the profiles of at least ``least`` items one is held out to validate, and the next one to
+    test; a fifth of the items of each is hidden, the same ones whichever fold is tested.
     """
     pairs = np.unique(np.asarray(profile, np.int64) * n_items + np.asarray(item, np.int64))
     row, column = np.divmod(pairs, n_items)
     rng = np.random.default_rng(seed)
     counts = np.bincount(row, minlength=n_profiles)
     able = rng.permutation(np.flatnonzero(counts >= least))
-    size = max(1, int(len(able) * held)) if len(able) > 2 else 0
+    size = max(1, len(able) // folds) if len(able) > 2 else 0
     part = np.zeros(n_profiles, np.int8)
-    part[able[:size]], part[able[size : 2 * size]] = 1, 2
+    for number, which in enumerate((fold % folds, (fold + 1) % folds), start=1):
+        part[able[which * size : (which + 1) * size if which < folds - 1 else len(able)]] = number
     order = np.lexsort((rng.random(len(row)), row))
     place = np.empty(len(row), np.int64)
     starts = np.cumsum(counts) - counts
@@ -252,11 +262,20 @@ STRONG_RECALL, STRONG_NDCG = (20, 50), (100,)
 
 
 def strong_figures(
-    data: StrongData, threads: int, tell: Tell, only: Sequence[str] = (), peers: Sequence[str] = ()
+    folds: Iterable[StrongData], threads: int, tell: Tell, only: Sequence[str] = (), peers: Sequence[str] = ()
 ) -> list[Figures]:
-    """Strong generalization: Recall@20, Recall@50 (over min(K, hidden)) and NDCG@100 of the test profiles."""
-    lesson = Lesson(data.valid, "new", {})
-    return _fit_and_rank("strong", data.train, data.test, data.items, lesson, threads, tell, only, peers)
+    """Strong generalization: Recall@20, Recall@50 (over min(K, hidden)) and NDCG@100 of the test profiles of all folds,
+    each of which is learned from anew.
+    """
+    runs = []
+    for number, data in enumerate(folds, start=1):
+
+        def of_fold(what: str, number: int = number) -> None:
+            tell(f"fold {number}, {what}")
+
+        lesson = Lesson(data.valid, "new")
+        runs.append(_fit_and_rank("strong", data.train, data.test, data.items, lesson, threads, of_fold, only, peers))
+    return [_pooled("strong", ranked) for ranked in zip(*runs, strict=True)]
 
 
 def given_figures(
@@ -264,26 +283,50 @@ def given_figures(
     peers: Sequence[str] = (),
 ) -> list[Figures]:
     """A split that comes with the data: Recall@20 over the number of test items, as in the literature, and NDCG@20."""
-    return _fit_and_rank("given", train, test, None, lesson, threads, tell, only, peers)
+    runs = _fit_and_rank("given", train, test, None, lesson, threads, tell, only, peers)
+    return [_pooled("given", (ranked,)) for ranked in runs]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ranked:
+    """How one model did on one fold: each metric of every profile, the headline first."""
+
+    model: str
+    reference: bool
+    values: Mapping[str, NDArray[np.float64]]
+    fit_seconds: float
+    rank_seconds: float
+    notes: Mapping[str, Any]
+
+
+def _pooled(protocol: Protocol, folds: Sequence[_Ranked]) -> Figures:
+    """The figures over the profiles of all folds."""
+    first = folds[0]
+    values = {name: np.concatenate([one.values[name] for one in folds]) for name in first.values}
+    headline = next(iter(values.values()))
+    notes = first.notes if len(folds) == 1 else {"folds": [dict(one.notes) for one in folds]}
+    return Figures(
+        protocol, "new", first.model, first.reference, {name: metrics.mean(one) for name, one in values.items()},
+        len(headline), sum(one.fit_seconds for one in folds), sum(one.rank_seconds for one in folds), notes, headline,
+    )
 
 
 def _fit_and_rank(
     protocol: Protocol, train: Interactions, test: Split, items: Items | None, lesson: Lesson | None, threads: int,
     tell: Tell, only: Sequence[str], peers: Sequence[str],
-) -> list[Figures]:
+) -> list[_Ranked]:
     reference: tuple[Reference, ...] = (
         Reference("popularity", peer.popularity),
         *tuned_neighbours(threads),
         *(() if train.n_items > DENSE_MOST else (Tuned("EASE, binary", peer.binary_ease, RIDGES),)),
-        Reference("implicit ALS 64", peer.implicit_als(threads)),
-        Reference("implicit ALS 256", peer.implicit_als(threads, 256)),
+        tuned_als(threads),
     )
     models: list[tuple[str, Recommender, bool]] = [
         (one.name, one, True) for one in reference if _wanted(one.name, peers)
     ]
     models += [(name, kind(), False) for name, kind in RECOMMENDERS.items() if not only or name in only]
     parts: dict[str, Recommender] = {}
-    past: dict[str, Recommender] = {}
+    ours = Lesson(lesson.split, lesson.mode) if lesson is not None else None
     found = []
     for label, model, is_reference in models:
         if items is None and label == "content":
@@ -292,36 +335,28 @@ def _fit_and_rank(
         taught = None
         if lesson is not None and is_reference:
             taught = Lesson(lesson.split, lesson.mode)
-        elif lesson is not None and label in LEARNING:
-            past = past or _linear_of(lesson.split.train, threads)
-            taught = Lesson(lesson.split, lesson.mode, past)
+        elif label in LEARNING:
+            taught = ours
         known = {} if is_reference else parts
         fitted = _seconds(_fitting(model, train, items, threads, taught, known))
         if not is_reference and label in SHARED:
             parts[label] = model
         tell(f"{label}: rank")
         started = time.perf_counter()
-        values, subjects = _ranked(protocol, model, test, threads)
+        values = _values(protocol, model, test, threads)
         seconds = time.perf_counter() - started
-        figures = {name: metrics.mean(one) for name, one in values.items()}
-        found.append(Figures(protocol, "new", label, is_reference, figures, subjects, fitted, seconds,
-                             dict(model.notes_), next(iter(values.values()))))
+        found.append(_Ranked(label, is_reference, values, fitted, seconds, dict(model.notes_)))
     return found
-
-
-def _linear_of(train: Interactions, threads: int) -> dict[str, Recommender]:
-    """The linear model that these interactions afford, by its name."""
-    model = RECOMMENDERS[affordable(train)[0]]().fit(train, threads=threads)
-    return {model.name: model}
 
 
 DENSE_MOST = 20_000
 """Items up to which references with a dense inverse are fitted."""
 
 
-def _ranked(
+def _values(
     protocol: Protocol, model: Recommender, test: Split, threads: int
-) -> tuple[dict[str, NDArray[np.float64]], int]:
+) -> dict[str, NDArray[np.float64]]:
+    """Each metric of every profile with something to be found, the headline first."""
     exclude = test.train.excluded()[test.subjects]
     relevant = without(test.relevant[test.subjects], exclude)
     number = np.diff(relevant.indptr)
@@ -334,6 +369,6 @@ def _ranked(
     hit, number = hit[some], number[some]
     if protocol == "given":
         recall = {"recall@20": np.asarray(hit[:, :20].sum(axis=1) / number, np.float64)}
-        return {"ndcg@20": metrics.ndcg(hit, number, 20)} | recall, len(number)
+        return {"ndcg@20": metrics.ndcg(hit, number, 20)} | recall
     values = {f"ndcg@{k}": metrics.ndcg(hit, number, k) for k in STRONG_NDCG}
-    return values | {f"recall@{k}": metrics.recall(hit, number, k) for k in STRONG_RECALL}, len(number)
+    return values | {f"recall@{k}": metrics.recall(hit, number, k) for k in STRONG_RECALL}

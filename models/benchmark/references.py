@@ -43,13 +43,17 @@ class Tuned(Reference):
     """A peer that gets the chance ours have: its parameters are those that ranked best what followed in the lesson.
 
     ``build`` makes a ``Learn`` of keyword arguments. ``axes``: values of each of them, the library's or paper's own
-    first; they are tried one axis after the other, the others staying at the best so far. Without a lesson the first.
+    first; they are tried one axis after the other, the others staying at the best so far, in so many ``rounds``.
+    Without a lesson the first.
     """
 
-    def __init__(self, name: str, build: Callable[..., Learn], axes: Mapping[str, Sequence[float]]) -> None:
+    def __init__(
+        self, name: str, build: Callable[..., Learn], axes: Mapping[str, Sequence[float]], rounds: int = 1
+    ) -> None:
         super().__init__(name, build(**{axis: values[0] for axis, values in axes.items()}))
         self.build = build
         self.axes = axes
+        self.rounds = rounds
 
     def _fit(self, given: Material) -> None:
         chosen = {axis: values[0] for axis, values in self.axes.items()}
@@ -61,15 +65,21 @@ class Tuned(Reference):
 
     def _chosen(self, lesson: Lesson, threads: int) -> dict[str, float]:
         split = lesson.most(TUNED_ON)
-        best, quality = {axis: values[0] for axis, values in self.axes.items()}, -1.0
-        for axis, values in self.axes.items():
-            # What is the best so far has been judged already, but for the very first.
-            for value in values if quality < 0 else values[1:]:
-                trial = best | {axis: value}
+        judged: dict[tuple[float, ...], float] = {}
+
+        def quality(trial: Mapping[str, float]) -> float:
+            place = tuple(trial.values())
+            if place not in judged:
                 model = Reference(self.name, self.build(**trial)).fit(split.train, threads=threads)
-                found = judge(model, split, lesson.mode, threads=threads)[HEADLINE].value
-                if found > quality:
-                    best, quality = trial, found
+                judged[place] = judge(model, split, lesson.mode, threads=threads)[HEADLINE].value
+            return judged[place]
+
+        best = {axis: values[0] for axis, values in self.axes.items()}
+        for _ in range(self.rounds):
+            for axis, values in self.axes.items():
+                for value in values:
+                    if quality(best | {axis: value}) > quality(best):
+                        best = best | {axis: value}
         return best
 
 
@@ -140,14 +150,16 @@ def own_and_ease(regularization: float = 500.0, share: float = 1.0) -> Learn:
     return learn
 
 
-def implicit_als(threads: int, factors: int = 64) -> Learn:
-    """Alternating least squares of ``implicit``."""
+def implicit_als(threads: int, factors: float = 64, regularization: float = 0.01, alpha: float = 1.0) -> Learn:
+    """Alternating least squares of ``implicit``; its own parameters are the last two, and 100 factors."""
 
     def learn(matrix: csr_matrix) -> Score:
         from implicit.cpu.als import AlternatingLeastSquares
 
         with one_thread():
-            model = AlternatingLeastSquares(factors=factors, random_state=0, num_threads=threads)
+            model = AlternatingLeastSquares(
+                factors=int(factors), regularization=regularization, alpha=alpha, random_state=0, num_threads=threads
+            )
             model.fit(matrix, show_progress=False)
         return lambda history: model.recalculate_user(np.arange(history.shape[0]), history) @ model.item_factors.T
 

@@ -15,7 +15,7 @@ from models.interactions import QUANTUM, Interactions
 from models.lesson import Lesson, Material
 from models.ranking import Floats
 from models.recommenders.ease import Ease
-from models.recommenders.linear import linear_part
+from models.recommenders.linear import linear_part, past_linear
 from models.recommenders.recommender import Recommender, leave_out
 from models.recommenders.spectral import Spectral
 
@@ -39,14 +39,16 @@ class Blend(Recommender):
     name = "blend"
     parameters: ClassVar[tuple[str, ...]] = ("power", "habit", "regularization")
 
-    def __init__(self, power: float | None = None, habit: float | None = None, regularization: float = 200.0) -> None:
+    def __init__(
+        self, power: float | None = None, habit: float | None = None, regularization: float | None = None
+    ) -> None:
         self.power = power
         self.habit = habit
         self.regularization = regularization
 
     def _fit(self, given: Material) -> None:
         lesson = given.lesson
-        linear = linear_part(given.interactions, given.parts, self.regularization, given.threads)
+        linear = linear_part(given.interactions, given.parts, self.regularization, given.threads, lesson)
         power = POWERS[0] if self.power is None else self.power
         habit = 0.0 if self.habit is None else self.habit
         if lesson is not None and (self.power is None or self.habit is None):
@@ -69,7 +71,7 @@ class Blend(Recommender):
         grid = list(product(powers, habits if self.habit is None else (self.habit,)))
         if not len(split.subjects):
             return grid[0]
-        linear = linear_part(split.train, lesson.parts, self.regularization, threads)
+        linear = past_linear(lesson, self.regularization, threads)
         found = []
         for power, habit in grid:
             trial = Blend(power, habit, self.regularization).fit(split.train, parts={linear.name: linear})

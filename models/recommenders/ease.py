@@ -1,45 +1,96 @@
-"""EASE: the closed-form item model of H. Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019.
+"""EASE: the closed-form item model of H. Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019, with
+the dropout of his "Autoencoders that don't overfit towards the identity" (EDLAE), NeurIPS 2020: a ridge that grows with
+the number of an item's interactions.
 
 Of each item's weights only the strongest are kept: what is stored is what is judged and served.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from models.evaluate import quality
 from models.interactions import Interactions
-from models.lesson import Material
+from models.lesson import Lesson, Material
 from models.ranking import Floats, Ints
+from models.recommenders.settle import DEPTH, SUBJECTS, climb
 from models.recommenders.similarity import ItemSimilarity
 from models.threads import over_shards
 
 GRAM_ROWS = 512
+RIDGES = (25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0)
+DROPOUTS = (0.0, 0.25, 0.5, 1.0)
+"""Of the diagonal of X'X what is added to it: p / (1 - p) where a share p of the interactions is dropped."""
+FIRST = (3, 0)
+TRIED = 2500
+"""Items of most profiles that ridge and dropout are settled on: an inverse of so many costs a sixtieth of the greatest.
+"""
 
 
 class Ease(ItemSimilarity):
     """Scores are ``history @ B`` with B the ridge regression of every item on all others, its diagonal zero.
 
-    ``regularization``: the ridge. ``head``: the most items B is solved for; of a larger catalogue the most interacted
-    ones are taken, the others score zero. ``keep``: weights kept of each item's row of B, those furthest from zero.
+    ``regularization``: the ridge, ``dropout``: how it grows. Where they are None they are what ranked best what
+    followed in the lesson, and without one 200 and 0; ``notes_`` say which they are. ``head``: the most items B is
+    solved for; of a larger catalogue the most interacted ones are taken, the others score zero. ``keep``:
+    weights kept of each item's row of B, those furthest from zero.
     ``notes_`` says what was left out. Memory while fitting: 4 bytes x head²; after it 8 bytes x head x keep.
     """
 
     name = "ease"
-    parameters: ClassVar[tuple[str, ...]] = ("regularization", "head", "keep")
+    parameters: ClassVar[tuple[str, ...]] = ("regularization", "dropout", "head", "keep")
 
-    def __init__(self, regularization: float = 200.0, head: int = 10_000, keep: int = 400) -> None:
+    settled_: tuple[float, float]
+
+    def __init__(
+        self, regularization: float | None = None, dropout: float | None = None, head: int = 10_000, keep: int = 400
+    ) -> None:
         self.regularization = regularization
+        self.dropout = dropout
         self.head = head
         self.keep = keep
 
     def _fit(self, given: Material) -> None:
+        self.settled_ = self._settled(given)
+        self.notes_ |= {"ridge": self.settled_[0], "dropout": self.settled_[1]}
         head = self._choose_head(given.interactions)
-        weights = _solve(_gram(given.interactions.matrix()[:, head], given.threads), self.regularization)
+        weights = _solve(_gram(given.interactions.matrix()[:, head], given.threads), *self.settled_)
         self._keep_strongest(weights, head, given.threads)
+
+    def _settled(self, given: Material) -> tuple[float, float]:
+        """Ridge and dropout: as given, as in the lesson's own EASE, or, for that one, as what followed settles it."""
+        first = RIDGES[FIRST[0]], DROPOUTS[FIRST[1]]
+        lesson, asked = given.lesson, (self.regularization, self.dropout)
+        if lesson is not None and None in asked:
+            if lesson.split.train is given.interactions:
+                first = self._choose(lesson, given.threads)
+            elif isinstance(earlier := lesson.past(Ease(**self.get_params()), given.threads), Ease):
+                first = earlier.settled_
+        ridge, dropout = (own if one is None else one for one, own in zip(asked, first, strict=True))
+        return ridge, dropout
+
+    def _choose(self, lesson: Lesson, threads: int) -> tuple[float, float]:
+        """Ridge and dropout that rank best what followed in the lesson, of items of the head."""
+        split = lesson.most(SUBJECTS)
+        first = RIDGES[FIRST[0]], DROPOUTS[FIRST[1]]
+        if not len(split.subjects):
+            return first
+        trial = Ease(head=TRIED)
+        trial.notes_ = {}
+        trial._remember_order(self.order_)
+        head = trial._choose_head(split.train)
+        gram = _gram(split.train.matrix()[:, head], threads)
+
+        def judged(values: tuple[float, ...]) -> float:
+            trial._keep_strongest(_solve(gram.copy(), *values), head, threads)
+            return float(quality(trial, split, lesson.mode, DEPTH, threads).mean())
+
+        ridge, dropout = climb((RIDGES, DROPOUTS), FIRST, judged)
+        return RIDGES[ridge], DROPOUTS[dropout]
 
     def _choose_head(self, interactions: Interactions) -> Ints:
         """Items with an interaction, by index; beyond ``head`` of them those of most profiles, then by popularity."""
@@ -96,14 +147,15 @@ def _gram(matrix: csr_matrix, threads: int) -> Floats:
     return gram
 
 
-def _solve(gram: Floats, regularization: float) -> Floats:
+def _solve(gram: Floats, regularization: float, dropout: float = 0.0) -> Floats:
     """B = I - P / diag(P) with P the inverse of the regularized gram matrix, solved in place of ``gram``."""
     from scipy.linalg.lapack import spotrf, spotri
 
     n = len(gram)
     if n == 0:
         return gram
-    gram[np.diag_indices(n)] += np.float32(regularization)
+    places: Any = np.diag_indices(n)
+    gram[places] += np.float32(dropout) * gram[places] + np.float32(regularization)
     # The matrix is symmetric, so its transpose is the Fortran order that LAPACK overwrites without a copy.
     factor, failed = spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
     if failed:

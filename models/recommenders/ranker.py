@@ -18,7 +18,7 @@ from models.lesson import Lesson, Material
 from models.ranking import Floats, Ints, top_k
 from models.recommenders.blend import Blend
 from models.recommenders.content import Content
-from models.recommenders.linear import linear_part
+from models.recommenders.linear import linear_part, past_linear
 from models.recommenders.ranking_features import FEATURES, ItemTable, features
 from models.recommenders.recommender import Recommender, leave_out, tile_rows
 from models.split import Mode, Split, without
@@ -61,7 +61,9 @@ class Ranker(Recommender):
 
     forest_: Forest | None
 
-    def __init__(self, candidates: int = 100, trees: int = 150, regularization: float = 200.0, seed: int = 0) -> None:
+    def __init__(
+        self, candidates: int = 100, trees: int = 150, regularization: float | None = None, seed: int = 0
+    ) -> None:
         self.candidates = candidates
         self.trees = trees
         self.regularization = regularization
@@ -70,15 +72,9 @@ class Ranker(Recommender):
     def _fit(self, given: Material) -> None:
         interactions, items, threads, lesson = given.interactions, given.items, given.threads, given.lesson
         known = dict(given.parts)
-        linear = linear_part(interactions, known, self.regularization, threads)
+        linear = linear_part(interactions, known, self.regularization, threads, lesson)
         known[linear.name] = linear
         content = known.get("content") or Content().fit(interactions, items, threads=threads)
-        past: dict[str, Recommender] = {}
-        if lesson is not None:
-            past = dict(lesson.parts)
-            earlier_linear = linear_part(lesson.split.train, past, self.regularization, threads)
-            past[earlier_linear.name] = earlier_linear
-            lesson = Lesson(lesson.split, lesson.mode, past)
         blend = known.get("blend")
         if not isinstance(blend, Blend):
             blend = Blend(regularization=self.regularization)
@@ -88,10 +84,12 @@ class Ranker(Recommender):
         if lesson is None:
             self.notes_["forest"] = "none: there is no lesson to learn from"
             return
+        past = past_linear(lesson, self.regularization, threads)
         power, habit = blend.chosen_.tolist()
         earlier = Ranker(**self.get_params())
         earlier._remember_order(lesson.split.train.popularity_order())
-        first = Blend(power, habit, self.regularization).fit(lesson.split.train, items, threads=threads, parts=past)
+        first = Blend(power, habit, self.regularization)
+        first.fit(lesson.split.train, items, threads=threads, parts={past.name: past})
         earlier._assemble(first, content, ItemTable.of(lesson.split.train, items), None)
         self.forest_ = self._learn(earlier, lesson, threads)
 

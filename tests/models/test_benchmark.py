@@ -38,11 +38,34 @@ def test_held_out_profiles_are_strangers_to_training() -> None:
     assert (again.test.subjects == data.test.subjects).all()
 
 
+def test_folds_test_each_profile_once_on_the_same_hidden_items() -> None:
+    row, column = pairs()
+    dealt = [strong_split(120, 60, row, column, folds=4, fold=fold) for fold in range(4)]
+    tested = np.concatenate([one.test.subjects for one in dealt])
+    assert sorted(tested.tolist()) == np.flatnonzero(np.bincount(row, minlength=120) >= 5).tolist()
+    for one, following in zip(dealt, [*dealt[1:], dealt[0]], strict=True):
+        assert one.test.subjects.tolist() == following.valid.subjects.tolist()
+        assert (one.test.relevant != following.valid.relevant).nnz == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_folds_are_pooled_profile_by_profile() -> None:
+    dealt = [strong_split(120, 60, *pairs(), folds=4, fold=fold) for fold in range(4)]
+    told: list[str] = []
+    popular, ours = strong_figures(dealt, 1, told.append, only=("popular",), peers=("popularity",))
+    assert popular.subjects == sum(len(one.test.subjects) for one in dealt)
+    single = [strong_figures([one], 1, told.append, only=("popular",), peers=("popularity",))[1] for one in dealt]
+    assert ours.per_subject.tolist() == [value for one in single for value in one.per_subject.tolist()]
+    assert ours.metrics["ndcg@100"][0] == pytest.approx(float(ours.per_subject.mean()))
+    assert len(ours.notes["folds"]) == 4
+    assert any(what.startswith("fold 4, ") for what in told)
+
+
 @pytest.mark.filterwarnings("ignore")  # what references warn of is their own affair
 def test_ours_and_references_are_ranked_on_the_same_profiles() -> None:
     data = strong_split(120, 60, *pairs())
     told: list[str] = []
-    found = strong_figures(data, 1, told.append, only=("popular", "ease"))
+    found = strong_figures([data], 1, told.append, only=("popular", "ease"))
     assert {one.subjects for one in found} == {len(data.test.subjects)}
     assert [one.model for one in found if not one.reference] == ["popular", "ease"]
     by_name = {one.model: one for one in found}
@@ -53,7 +76,7 @@ def test_ours_and_references_are_ranked_on_the_same_profiles() -> None:
 
 def test_peers_can_be_named() -> None:
     data = strong_split(120, 60, *pairs())
-    found = strong_figures(data, 1, lambda _: None, only=("popular",), peers=("rp3", "POPUL"))
+    found = strong_figures([data], 1, lambda _: None, only=("popular",), peers=("rp3", "POPUL"))
     assert [one.model for one in found] == ["popularity", "RP3beta", "popular"]
 
 

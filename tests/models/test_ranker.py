@@ -157,6 +157,8 @@ def test_a_catalogue_too_large_for_a_dense_inverse_is_filtered(monkeypatch: pyte
     _, later, items = world(False)
     assert affordable(later.train)[0] == "ease"
     monkeypatch.setattr(linear, "LARGE", 10)
+    assert affordable(later.train)[0] == "ease", "all interactions are in the head"
+    monkeypatch.setattr(linear, "HEAD", 10)
     model = Blend().fit(later.train, items)
     assert "spectral" in model.notes_["linear"]
     again = restore(describe(model), model.to_arrays())

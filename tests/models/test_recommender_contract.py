@@ -18,6 +18,7 @@ from store.models import load_recommender, save_recommender
 SMALL: dict[str, dict[str, Any]] = {
     "als": {"factors": 8},
     "blend": {"regularization": 1.0},
+    "ensemble": {"regularization": 1.0, "factors": 8},
     "spectral": {"rank": 8},
     "ranker": {"regularization": 1.0, "trees": 40},
     "ease": {"regularization": 1.0},

@@ -72,7 +72,7 @@ def test_als_folds_a_profile_in_like_the_library_solves_it() -> None:
     library = AlternatingLeastSquares(factors=16, regularization=1.0, num_threads=1)
     library.item_factors = model.item_factors_
     with one_thread():
-        exact = library.recalculate_user(np.arange(400), (history * model.alpha).tocsr())
+        exact = library.recalculate_user(np.arange(400), (history * model.chosen_[0]).tocsr())
     ours = model.fold_in(history)
     assert np.linalg.norm(ours - exact) < 2e-3 * np.linalg.norm(exact)
 
