@@ -40,7 +40,7 @@ def bench(
     Parameters
     ----------
     path
-        A Parquet, CSV or JSON file of events, or a folder with train.txt and test.txt.
+        A Parquet, CSV or JSON file of events, ratings.dat or u.data, or a folder with train.txt and test.txt.
     protocol
         time: learn from the first 90 % of the events, find what came next. strong: hold out whole profiles.
         churn: tell who falls silent over the last days of the events. survival: tell how long lives last, of which

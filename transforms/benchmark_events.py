@@ -21,6 +21,9 @@ RETAIL = {"profile": "CustomerID::BIGINT", "item": "upper(trim(StockCode))", "ti
           "where": "Quantity > 0 AND regexp_matches(upper(trim(StockCode)), '^[0-9]{5}[A-Z]*$')"}
 RATINGS = {"profile": "userId", "item": "movieId", "time": "make_timestamp(timestamp * 1000000)",
            "where": "rating >= 4"}
+BARE = {"profile": "column0", "item": "column1", "time": "make_timestamp(column3 * 1000000)", "where": "column2 >= 4"}
+"""Ratings without a header, as GroupLens gives them: profile, item, rating, seconds since 1970."""
+HEADERLESS = (".dat", ".data")
 PLAIN = {"profile": "profile_id", "item": "item_id", "time": "created_at"}
 LAYOUTS = (({"CustomerID", "StockCode", "InvoiceDate", "Quantity"}, RETAIL),
            ({"userId", "movieId", "rating", "timestamp"}, RATINGS), ({"profile_id", "item_id", "created_at"}, PLAIN))
@@ -52,6 +55,8 @@ def layout_of(path: Path, **given: str) -> Layout:
         rows = con.execute(f"DESCRIBE SELECT * FROM {reader(path)}", {"path": str(path)}).fetchall()
     columns = {str(row[0]) for row in rows}
     known: dict[str, str] = next((layout for needed, layout in LAYOUTS if needed <= columns), {})
+    if path.suffix.lower() in HEADERLESS and len(columns) == len(BARE):
+        known = BARE
     told = {name: value for name, value in given.items() if value}
     told |= {name: identifier(value) for name, value in told.items() if value in columns}
     found = known | told
@@ -66,11 +71,15 @@ def layout_of(path: Path, **given: str) -> Layout:
 
 def reader(path: Path) -> str:
     """DuckDB's call that reads a file of this kind from the parameter ``path``. Raises ``UsageError``."""
+    if path.suffix.lower() in HEADERLESS:
+        with path.open(encoding="latin-1") as file:
+            # Two colons are a separator that is not looked for by itself.
+            return f"read_csv($path, header = false, delim = '{'::' if '::' in file.readline() else chr(9)}')"
     kinds = {".parquet": "read_parquet", ".jsonl": "read_json", ".json": "read_json"}
     kinds |= {".csv": "read_csv", ".tsv": "read_csv"}
     kind = kinds.get(path.suffix.lower().removesuffix(".gz") or ".csv")
     if kind is None:
-        raise UsageError(f"{path.name} is no Parquet, CSV or JSON file", hint="give one of these")
+        raise UsageError(f"{path.name} is no Parquet, CSV or JSON file, and no .dat or .data", hint="give one of these")
     return f"{kind}($path)"
 
 

@@ -47,6 +47,32 @@ def test_time_protocol_from_columns_that_are_named(tmp_path: Path, capsys: Any) 
     assert (tmp_path / "out" / "bench-repeat.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.parametrize(("name", "between"), [("ratings.dat", "::"), ("u.data", "\t")])
+def test_ratings_without_a_header(tmp_path: Path, capsys: Any, name: str, between: str) -> None:
+    rng = np.random.default_rng(0)
+    lines = [
+        between.join(map(str, (user, int(item) * 2 + user % 2, rng.integers(3, 6), 978300000 + user)))
+        for user in range(1, 61) for item in rng.choice(30, 14, replace=False)
+    ]
+    path = tmp_path / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    bench(path, protocol="strong", folds=2, only="popular,ease", peers="popularity", threads=1, json=True)
+    told = json.loads(capsys.readouterr().out)
+    kept = {line.split(between)[0] for line in lines if int(line.split(between)[2]) >= 4}
+    assert {one["subjects"] for one in told["figures"]} == {len(kept)}
+    best = {one["model"]: one["metrics"]["ndcg@100"]["value"] for one in told["figures"]}
+    assert best["ease"] > 1.2 * best["popular"]
+
+
+def test_columns_without_names_are_named_in_the_error(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("1,2,2024-01-01\n2,3,2024-01-02\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="column0, column1, column2"):
+        bench(tmp_path / "events.csv")
+    (tmp_path / "events.xyz").write_text("1,2\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="no Parquet, CSV or JSON"):
+        bench(tmp_path / "events.xyz")
+
+
 def test_a_split_that_comes_with_the_data(tmp_path: Path, capsys: Any) -> None:
     rng = np.random.default_rng(0)
     for name, amount in (("train", 9), ("test", 3)):
