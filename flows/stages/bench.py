@@ -51,6 +51,8 @@ def strong_data(con: duckdb.DuckDBPyConnection, folds: int = 0, seed: int = 0) -
     """Profiles in ``folds``, each of which is tested in turn while the one before it validates. 1: a tenth is tested,
     once; 0: so where a tenth is ``ENOUGH``, and else each of ten folds.
     """
+    if folds == 2 or folds < 0:
+        raise UsageError(f"{folds} folds leave nothing to learn from", hint="--folds 0, 1, or 3 and more")
     found = events.pairs(con)
     items, sizes = Items(*source.read_item_text(con)), events.sizes(con)
     dealt = folds if folds > 1 else FOLDS
