@@ -137,7 +137,7 @@ def time_cut(
 
 
 def digest(con: duckdb.DuckDBPyConnection, until: datetime) -> str:
-    """The same text for the same events of ``item_events`` before a date, and the same items that these are of."""
+    """The same text for the same events of ``item_events`` before a date."""
     row = con.execute(sql.read("interaction_digest"), {"until": until}).fetchone()
     assert row is not None  # sums over any number of rows are one row
     return str(row[0])

@@ -1,7 +1,8 @@
 """The frozen window: one that stays the same for weeks, on which every candidate is judged beside the rolling one.
 
 Figures of the rolling window change with the data of every night. Those of the frozen one change only with the code,
-the settings, and what arrives late, so that models of two nights can be compared there.
+the settings, and events that arrive late, so that models of two nights can be compared there. Prices and texts of
+items, which change all the time, are as they were known when it was measured.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def judge_frozen(ground: Ground, rolling: Trial, last: Frozen | None, progress: 
 
 
 def inputs_digest(ground: Ground, until: datetime) -> str:
-    """SHA-256 of what decides the figures of a window that ends at ``until``: code, settings, events and items."""
+    """SHA-256 of what decides the figures of a window that ends at ``until``: code, settings and events."""
     shared: Mapping[str, Any] = {
         "code": code_version(),
         "duckdb": duckdb.__version__,

@@ -110,11 +110,12 @@ def test_a_later_night_is_judged_on_the_same_window(
     }
 
 
-def test_new_profiles_and_items_leave_the_window_alone(first: Any, tmp_path: Path) -> None:
+def test_new_profiles_items_and_prices_leave_the_window_alone(first: Any, tmp_path: Path) -> None:
     _, details, folder = first
     con = shop(SECOND)
     con.execute("INSERT INTO profiles VALUES ('p999', 120, 'active')")
     con.execute("INSERT INTO items SELECT 'i999', 60, * EXCLUDE (item_id, item_index) FROM items LIMIT 1")
+    con.execute("UPDATE items SET item_price = item_price + 1")
     _, later = night(tmp_path / "r-2", SECOND, folder, con)
     assert later["frozen"] == details["frozen"]
 
