@@ -18,7 +18,7 @@ from models.recommenders.settle import DEPTH, SUBJECTS
 from models.threads import Scratch, one_thread
 
 STEPS = 4
-PAIRS = ((2.0, 1.0), (2.0, 10.0), (4.0, 20.0), (10.0, 10.0), (10.0, 30.0))
+PAIRS = ((2.0, 10.0), (2.0, 1.0), (4.0, 20.0), (10.0, 10.0), (10.0, 30.0))
 """Confidences and regularizations that are tried: they matter by their quotient most."""
 TRIED, ROUNDS = 20_000, 5
 """Profiles and iterations of such a trial."""

@@ -69,7 +69,7 @@ def test_als_folds_a_profile_in_like_the_library_solves_it() -> None:
     interactions = random_interactions(400, 120)
     history = interactions.matrix()
     model = Als(factors=16).fit(interactions)
-    library = AlternatingLeastSquares(factors=16, regularization=1.0, num_threads=1)
+    library = AlternatingLeastSquares(factors=16, regularization=model.chosen_[1], num_threads=1)
     library.item_factors = model.item_factors_
     with one_thread():
         exact = library.recalculate_user(np.arange(400), (history * model.chosen_[0]).tocsr())
