@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.benchmark import bgnbd
+from models.churn import bgnbd
 from models.threads import one_thread
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def boosted_trees(data: ChurnData) -> Floats:
 
 def bg_nbd(data: ChurnData) -> Floats:
     """BG/NBD on everything before the date; it learns from visits, not from labels."""
-    model = bgnbd.fit(*data.visits)
+    model = bgnbd.learn(*data.visits)
     return model.silent(*data.visits, float(data.rows.horizon_days))
 
 

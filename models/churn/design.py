@@ -45,6 +45,11 @@ class Design:
         """Names of the features that have a term, sorted."""
         return tuple(sorted({term.name for term in self.terms}))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the terms, in the order of the matrices' columns."""
+        return tuple(_name(term) for term in self.terms)
+
     def matrix(self, columns: Columns) -> Floats:
         """(n, terms) float64, Fortran order: numbers as they are (NaN is missing), categories as 0 or 1."""
         rows = len(next(iter(columns.values()))) if columns else 0

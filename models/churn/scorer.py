@@ -43,6 +43,7 @@ class Sample:
     ``matrix`` and ``standard`` (n, terms) are a design's; ``label`` is 0 or 1 at the horizon; ``duration`` is whole
     days to the churn, or to the end of what is known where ``event`` is false; ``snapshot`` numbers the row's snapshot,
     0 the newest. ``activity`` (n,) is the number of active days within the horizon, where churn is told by silence.
+    ``terms`` names the columns, ``horizon`` is in days.
     """
 
     matrix: Floats
@@ -52,6 +53,8 @@ class Sample:
     event: NDArray[np.bool_]
     snapshot: NDArray[np.int64]
     activity: NDArray[np.int64] | None = None
+    terms: tuple[str, ...] = ()
+    horizon: float = 0.0
 
     def __len__(self) -> int:
         return len(self.label)
@@ -66,6 +69,8 @@ class Sample:
             self.event[rows],
             self.snapshot[rows],
             None if self.activity is None else self.activity[rows],
+            self.terms,
+            self.horizon,
         )
 
 

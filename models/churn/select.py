@@ -11,7 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.churn import activity, aft, blend, calibrate, cox, curve, design, gates, hazard, measure, reasons, survival
+from models.churn import (
+    activity,
+    aft,
+    bgnbd,
+    blend,
+    calibrate,
+    cox,
+    curve,
+    design,
+    gates,
+    hazard,
+    measure,
+    reasons,
+    survival,
+)
 from models.churn.calibrate import Calibrator
 from models.churn.curve import Shape
 from models.churn.design import Design
@@ -25,10 +39,13 @@ MAKERS: dict[str, Maker] = {
     "cox": cox.fit,
     "log_normal": aft.fit,
     "activity": activity.fit,
+    "bg_nbd": bgnbd.fit,
 }
 BLEND = "blend"
 LIVES = "lives"
-CANDIDATES = (*MAKERS, LIVES, BLEND)
+PARTS_ONLY = frozenset({"bg_nbd"})
+"""Models that serve within the blend alone: of all features they look at three, which a gate would reject."""
+CANDIDATES = (*(name for name in MAKERS if name not in PARTS_ONLY), LIVES, BLEND)
 MOST_JUDGED = 40_000
 """Rows that candidates learn from at most while they are compared; the one chosen learns from all."""
 BASELINE = "recency"
@@ -178,6 +195,8 @@ class Learner:
             rows.event & (rows.duration <= watched),
             rows.snapshot,
             rows.activity if rows.inactivity else None,
+            self._design.names,
+            float(rows.horizon_days),
         )
         present, self._code = np.unique(rows.snapshot, return_inverse=True)
         self._ages = [ages[place] for place in present]
@@ -217,6 +236,8 @@ class Learner:
             parts.append(scorer)
             unseen.append(scores)
         weights = blend.weigh(unseen, self._rows.label, self._code)
+        if (weights > 0).sum() < 2:
+            raise CannotFit("one model has all the weight")
         together = np.sum([weight * scores for weight, scores in zip(weights, unseen, strict=True)], axis=0)
         return self.calibrated(blend.Blend(tuple(parts), weights), together)
 

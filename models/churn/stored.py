@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.churn import survival
 from models.churn.activity import Activity
 from models.churn.aft import LogNormal
+from models.churn.bgnbd import Visits
 from models.churn.blend import Blend
 from models.churn.calibrate import Calibrator
 from models.churn.cox import Cox
@@ -26,6 +27,7 @@ PARTS: dict[str, Callable[[Arrays], Scorer]] = {
     "cox": Cox.restore,
     "log_normal": LogNormal.restore,
     "activity": Activity.restore,
+    "bg_nbd": Visits.restore,
 }
 RESTORERS: dict[str, Callable[[Arrays], Scorer]] = PARTS | {
     "blend": lambda arrays: Blend.restore(arrays, PARTS),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from models.benchmark import bgnbd
-from models.benchmark.bgnbd import BgNbd
+from models.churn import bgnbd
+from models.churn.bgnbd import BgNbd
+from models.churn.scorer import CannotFit, Sample
 
 CDNOW = BgNbd(0.243, 4.414, 0.793, 2.426)
 """Estimates of the paper for 2,357 customers of CDNOW, in weeks."""
@@ -55,7 +58,7 @@ def test_customers_of_the_story_are_found_again() -> None:
     x = before.sum(axis=1).astype(float)
     last = np.where(before, times, 0).max(axis=1)
     silent = ~(known & (times > age) & (times <= age + ahead)).any(axis=1)
-    model = bgnbd.fit(x, last, np.full(count, age))
+    model = bgnbd.learn(x, last, np.full(count, age))
     assert [model.r, model.alpha, model.a / (model.a + model.b)] == pytest.approx([1.0, 5.0, 0.25], rel=0.15)
     told = model.silent(x, last, np.full(count, age), ahead)
     for part in np.array_split(np.argsort(told), 5):
@@ -67,3 +70,29 @@ def test_extremes_stay_numbers() -> None:
     told = CDNOW.silent(x, last, age, 90)
     assert ((told >= 0) & (told <= 1)).all()
     assert np.isfinite(CDNOW.log_likelihood(x, last, age)).all()
+
+
+def test_as_a_model_of_a_night_it_is_the_law_of_the_visits_of_a_row() -> None:
+    draw = np.random.default_rng(1)
+    tenure = draw.integers(100, 400, 300).astype(float)
+    days = 1.0 + draw.poisson(2, 300)
+    recency = np.where(days > 1, np.floor(tenure * draw.random(300)), tenure)
+    recency[0], days[0] = np.nan, 0.0
+    matrix = np.column_stack([draw.normal(size=300), recency, days, tenure])
+    label = draw.integers(0, 2, 300)
+    zeros = np.zeros(300, np.int64)
+    names = ("other", "recency_days", "active_days", "tenure_days")
+    sample = Sample(matrix, matrix, label, zeros + 90, label == 1, zeros, 1 - label, names, 90.0)
+    model = bgnbd.fit(sample)
+    shares = model.contributions(matrix, matrix)
+    assert shares.sum(axis=1) == pytest.approx(model.score(matrix, matrix), abs=1e-9)
+    assert (shares[:, 0] == 0).all()
+    assert shares.mean(axis=0) == pytest.approx(0, abs=1e-9)
+    x, last = np.maximum(days - 1, 0), np.where(days > 1, tenure - np.nan_to_num(recency), 0)
+    silent = model.law.silent(x, last, tenure, 90.0)
+    told = np.log(silent) - np.log1p(-silent)
+    assert model.score(matrix, matrix) - told == pytest.approx(np.full(300, model.score(matrix, matrix)[0] - told[0]))
+    strange = {"activity": None}, {"terms": ("a", "b", "c", "d")}, {"label": zeros}
+    for hopeless in (replace(sample, **change) for change in strange):  # type: ignore[arg-type]
+        with pytest.raises(CannotFit):
+            bgnbd.fit(hopeless)

@@ -19,7 +19,7 @@ from models.churn.scorer import CannotFit, Sample
 from models.churn.select import Fitted, Learner, Rows
 
 HORIZON = 30
-NAMES = tuple(name for name in select.CANDIDATES if name != select.LIVES)
+NAMES = (*select.MAKERS, select.BLEND)
 """Models of churn that is told by silence; ``test_churn_lives`` has the one that needs events."""
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -35,11 +35,12 @@ def rows_of(count: int, snapshots: int = 3, seed: int = 0) -> Rows:
     return Rows(
         {
             "recency_days": recency,
-            "visits": visits,
+            "active_days": visits + 1,
+            "tenure_days": recency + 25 * visits,
             "gap": np.where(draw.random(size) < 0.3, np.nan, draw.exponential(20, size)),
             "plan": draw.choice(["a", "b"], size).astype(object),
         },
-        ("recency_days", "visits", "gap"),
+        ("recency_days", "active_days", "tenure_days", "gap"),
         ("plan",),
         label,
         np.where(label == 1, HORIZON, np.where(later, HORIZON + draw.integers(1, 60, size), HORIZON + 60)),
@@ -117,7 +118,7 @@ def test_no_row_and_one_row(name: str, rows: int, plain: Rows, fitted: dict[str,
 @pytest.mark.parametrize("name", NAMES)
 def test_unseen_categories_missing_and_extreme_values(name: str, fitted: dict[str, Fitted]) -> None:
     extreme = np.array([0.0, -1e300, 1e300, 1e-300, np.nan, 1e15])
-    columns: dict[str, NDArray[Any]] = dict.fromkeys(("recency_days", "visits", "gap"), extreme)
+    columns: dict[str, NDArray[Any]] = dict.fromkeys(fitted[name].design.names[:4], extreme)
     columns["plan"] = np.array(["unseen", "", "a", "b", "nul\0l", "ä" * 10_000], dtype=object)
     sound(fitted[name], columns, 6)
 
