@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, diags, vstack
 
-from models.evaluate import HEADLINE, judge
+from models.evaluate import quality
 from models.lesson import Lesson, Material
 from models.ranking import Floats
 from models.recommenders.recommender import Recommender
+from models.recommenders.settle import DEPTH
 from models.threads import one_thread
 
 Score = Callable[[csr_matrix], Any]
@@ -67,18 +68,18 @@ class Tuned(Reference):
         split = lesson.most(TUNED_ON)
         judged: dict[tuple[float, ...], float] = {}
 
-        def quality(trial: Mapping[str, float]) -> float:
+        def worth(trial: Mapping[str, float]) -> float:
             place = tuple(trial.values())
             if place not in judged:
                 model = Reference(self.name, self.build(**trial)).fit(split.train, threads=threads)
-                judged[place] = judge(model, split, lesson.mode, threads=threads)[HEADLINE].value
+                judged[place] = float(quality(model, split, lesson.mode, DEPTH, threads).mean())
             return judged[place]
 
         best = {axis: values[0] for axis, values in self.axes.items()}
         for _ in range(self.rounds):
             for axis, values in self.axes.items():
                 for value in values:
-                    if quality(best | {axis: value}) > quality(best):
+                    if worth(best | {axis: value}) > worth(best):
                         best = best | {axis: value}
         return best
 

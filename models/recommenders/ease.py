@@ -22,7 +22,7 @@ from models.recommenders.similarity import ItemSimilarity
 from models.threads import over_shards
 
 GRAM_ROWS = 512
-RIDGES = (25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0)
+RIDGES = (25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0)
 DROPOUTS = (0.0, 0.25, 0.5, 1.0)
 """Of the diagonal of X'X what is added to it: p / (1 - p) where a share p of the interactions is dropped."""
 FIRST = (3, 0)
