@@ -172,9 +172,9 @@ def _write(out: Path, name: str, figures: list[Any]) -> None:
         for one in sorted(group, key=lambda one: -one.metrics[headline][0]):
             value, error = one.metrics[headline]
             spread = 2 * (error or 0.0)
-            role = "baseline" if one.reference else "serving" if one.model == ours else "candidate"
+            role = "reference" if one.reference else "best of ours" if one.model == ours else "ours"
             points.append({
                 "model": one.model, "value": value, "low": value - spread, "high": value + spread, "role": role,
             })
-        picture = plots.scores(points, headline, f"bench-{mode}")
-        (out / f"bench-{mode}.svg").write_text(picture, encoding="utf-8")
+        picture = plots.scores(points, headline, f"bench-{mode}", ("best of ours", "ours", "reference"))
+        (out / f"bench-{mode}.svg").write_text(plots.alone(picture), encoding="utf-8")

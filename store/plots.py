@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 WIDTH, HEIGHT = 460, 210
 Rows = Sequence[dict[str, Any]]
+ROLES = ("serving", "candidate", "baseline")
 _ACCENT, _SECOND, _QUIET = "var(--accent)", "var(--second)", "var(--soft)"
 
 
@@ -69,17 +71,19 @@ def shares(curves: Rows, name: str) -> str:
     return _svg(chart, name)
 
 
-def scores(rows: Rows, title: str, name: str) -> str:
-    """Points of {model, value, low, high, role} with their intervals, one line a model, in the order given."""
+def scores(rows: Rows, title: str, name: str, roles: Sequence[str] = ROLES) -> str:
+    """Points of {model, value, low, high, role} with their intervals, one line a model, in the order given.
+
+    ``roles``: the three that there can be, the one to look at first and what the others are measured against last.
+    """
     import altair as alt
 
     order = [row["model"] for row in rows]
-    y = alt.Y("model:N", sort=order, title=None)
-    roles = ["serving", "candidate", "baseline"]
+    y = alt.Y("model:N", sort=order, title=None, axis=alt.Axis(labelLimit=220))
     colour = alt.Color(
         "role:N",
         title=None,
-        scale=alt.Scale(domain=roles, range=[_ACCENT, _QUIET, _SECOND]),
+        scale=alt.Scale(domain=list(roles), range=[_ACCENT, _QUIET, _SECOND]),
         legend=alt.Legend(symbolType="circle"),
     )
     near = alt.Scale(zero=False)
@@ -147,6 +151,19 @@ def bars(rows: Rows, x_title: str, name: str) -> str:
         )
     )
     return _svg(chart, name, height=max(60, 22 * len(rows)))
+
+
+def alone(svg: str) -> str:
+    """The same plot as a picture of its own: light colours of the reports written out, which viewers of pictures need,
+    on white, in its own size.
+    """
+    light = (Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8").partition("@media")[0]
+    colours = dict(re.findall(r"--([\w-]+): (#\w+)", light))
+    svg = re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found[1]], svg)
+    svg = svg.replace("currentColor", colours["ink"])
+    width, height = re.findall(r'viewBox="0 0 (\d+) (\d+)"', svg)[0]
+    svg = svg.replace("<svg", f'<svg width="{width}" height="{height}"', 1)
+    return re.sub(r"^<svg[^>]*>", r'\g<0><rect width="100%" height="100%" fill="#fff"/>', svg, count=1)
 
 
 def _curve_colours(order: list[str]) -> Any:

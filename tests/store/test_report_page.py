@@ -282,6 +282,13 @@ def test_plots_escape_and_take_the_colours_of_the_page():
     assert "var(--accent)" in svg and "currentColor" in svg
 
 
+def test_a_plot_of_its_own_brings_its_colours_and_size():
+    svg = plots.alone(plots.bars([{"name": "one", "value": 1.0}], "x", "one"))
+    assert "var(" not in svg and "currentColor" not in svg
+    assert re.match(r'<svg width="\d+" height="\d+" [^>]*><rect width="100%" height="100%" fill="#fff"/>', svg)
+    assert "#2f6fde" in svg
+
+
 @pytest.mark.parametrize(
     ("shown", "wanted"),
     [
