@@ -15,8 +15,8 @@ from models.churn.hazard import Hazard
 from models.churn.lives import LEAST, chord
 from models.churn.scorer import Arrays, CannotFit, Floats, Sample, prefixed, select_arrays, thinned
 
-MOST_PERIODS = 200_000
-"""Person-periods that are learned from at most."""
+MOST_CELLS = 3_000_000
+"""Person-periods times terms that are learned from at most."""
 
 
 def periods(
@@ -150,10 +150,11 @@ def _along(
 
 def fit(sample: Sample, edges: NDArray[Any], seed: int = 0) -> Lifetimes:
     """Fit on durations and events of ``sample`` (not its labels or snapshots) over the periods of ``edges``, on as many
-    evenly spaced rows as make 200,000 person-periods at most.
+    evenly spaced rows as make 3 million person-periods times terms at most.
     """
     lived = np.minimum(np.searchsorted(edges, sample.duration, side="left") + 1, len(edges)).sum()
-    sample = thinned(sample, max(int(len(sample) * min(MOST_PERIODS / max(lived, 1), 1.0)), 1))
+    cells = int(lived) * max(sample.matrix.shape[1], 1)
+    sample = thinned(sample, max(int(len(sample) * min(MOST_CELLS / max(cells, 1), 1.0)), 1))
     row, period, label = periods(sample.duration, sample.event, edges)
     expanded = Sample(
         np.asfortranarray(np.column_stack([sample.matrix[row], period.astype(np.float64)])),

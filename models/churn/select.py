@@ -54,6 +54,9 @@ _FOLDS = 4
 _GROUPS = 3
 _REACH = 2
 _MOMENTS = 30
+_FEWEST_JUDGED = 5
+_FEWEST_ENDED = 240
+"""Lives that ended, ten for each of 24 periods: below, many person-periods cost more than they tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,8 @@ class Learner:
         rows, sample = self._rows, self._sample
         if rows.inactivity:
             raise CannotFit("churn is told by silence, which no life is long enough to see coming")
+        if len(np.unique(rows.draw[rows.event])) < _FEWEST_ENDED:
+            raise CannotFit(f"fewer than {_FEWEST_ENDED} lives ended")
         reach = max(int(rows.duration.max(initial=0)), rows.horizon_days)
         spread = np.linspace(rows.horizon_days / _MOMENTS, reach, _MOMENTS)
         moments = np.unique(np.append(spread, rows.horizon_days).round().clip(1))
@@ -373,11 +378,16 @@ def _split(rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[int,
     """Rows held out, rows to fit on, ages of the snapshots as the held-out one sees them, and how it was done."""
     newest = rows.snapshot == int(np.argmin(rows.ages))
     older = ~newest
-    enough = older.any() and 0 < rows.label[older].sum() < older.sum()
-    if enough:
+    # where hardly anybody of the newest churned, or hardly anybody stayed, no model can be told from another there
+    if min(_rarer(rows.label[older]), _rarer(rows.label[newest]) - _FEWEST_JUDGED + 1) > 0:
         return newest, older, tuple(age - min(rows.ages) for age in rows.ages), NEWEST
     held_out = rows.draw % _FOLDS == 0
     return held_out, ~held_out, rows.ages, "a quarter of the profiles"
+
+
+def _rarer(label: NDArray[np.int64]) -> int:
+    """How often the rarer label occurs."""
+    return int(min(label.sum(), len(label) - label.sum()))
 
 
 def _judge(name: str, fitted: Fitted, test: Rows) -> Judged:

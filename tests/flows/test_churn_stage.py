@@ -161,6 +161,7 @@ def test_a_model_of_whole_lives_is_published_explained_and_scores_the_next_night
     con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(select, "CANDIDATES", (select.LIVES,))
+    monkeypatch.setattr(select, "_FEWEST_ENDED", 30)
     fill(con, 300, explicit=True)
     settings = replace(SETTINGS, churn=replace(SETTINGS.churn, definition="auto"))
     outcome = train(con, tmp_path / "r-1", settings)

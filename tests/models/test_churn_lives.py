@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,13 @@ def subscribers(count: int, snapshots: int = 2, seed: int = 0) -> Rows:
         HORIZON,
         False,
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_ends_are_enough() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(select, "_FEWEST_ENDED", 30)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +139,7 @@ def test_it_is_sound_on_plain_extreme_and_few_rows(rows: Rows, fitted: Fitted) -
     extreme = np.array([0.0, -1e300, 1e300, 1e-300, np.nan, 1e15])
     wild: dict[str, NDArray[Any]] = dict.fromkeys(rows.numbers, extreme)
     sound(fitted, wild | {"plan": np.array(["unseen", "", "month", "year", "nul\0l", "ä" * 10_000], dtype=object)})
-    few = subscribers(40, 1, seed=3)
+    few = subscribers(400, 1, seed=3)
     sound(Learner(few, few.ages, 0).fitted(select.LIVES), dict(few.columns))
 
 
@@ -160,7 +168,7 @@ def test_it_is_judged_beside_the_others_and_taken_when_it_is_best(rows: Rows) ->
 
 def test_lives_without_an_end_or_told_by_silence_cannot_be_fitted(rows: Rows) -> None:
     endless = replace(rows, label=np.zeros_like(rows.label), event=np.zeros_like(rows.event))
-    for hopeless in (endless, replace(rows, inactivity=True)):
+    for hopeless in (endless, replace(rows, inactivity=True), subscribers(40)):
         with pytest.raises(CannotFit):
             Learner(hopeless, hopeless.ages, 0).fitted(select.LIVES)
 

@@ -232,6 +232,15 @@ def test_thirty_profiles_are_enough(snapshots: int, inactivity: bool) -> None:
     assert choice.held_out == ("newest snapshot" if snapshots > 1 else "a quarter of the profiles")
 
 
+def test_a_newest_snapshot_in_which_nobody_churned_judges_no_model() -> None:
+    rows, _ = customers(200, seed=4, snapshots=3)
+    stayed = rows.snapshot == 0
+    quiet = replace(rows, label=np.where(stayed, 0, rows.label), event=rows.event & ~stayed)
+    choice = select.choose(quiet)
+    assert choice.held_out == "a quarter of the profiles"
+    assert choice.judged[0].metrics["auc"][1] > 0
+
+
 def test_features_that_do_not_vary_give_no_model() -> None:
     rows, _ = customers(40)
     flat = replace(rows, columns={"recency_days": np.ones(160)}, numbers=("recency_days",), texts=())
