@@ -74,8 +74,11 @@ class Ease(ItemSimilarity):
         return ridge, dropout
 
     def _choose(self, lesson: Lesson, threads: int) -> tuple[float, float]:
-        """Ridge and dropout that rank best what followed in the lesson, of items of the head."""
-        split = lesson.most(SUBJECTS)
+        """Ridge and dropout that rank best what followed in the lesson and was new, of items of the head; the first
+        unless they are better by more than a standard error. What profiles had before is left to the models made of
+        this one: a ridge that finds that best is too low for what is new.
+        """
+        split = Lesson(lesson.split, "new").most(SUBJECTS)
         first = RIDGES[FIRST[0]], DROPOUTS[FIRST[1]]
         if not len(split.subjects):
             return first
@@ -85,12 +88,19 @@ class Ease(ItemSimilarity):
         head = trial._choose_head(split.train)
         gram = _gram(split.train.matrix()[:, head], threads)
 
+        found: dict[tuple[float, ...], NDArray[np.float64]] = {}
+
         def judged(values: tuple[float, ...]) -> float:
             trial._keep_strongest(_solve(gram.copy(), *values), head, threads)
-            return float(quality(trial, split, lesson.mode, DEPTH, threads).mean())
+            found[values] = quality(trial, split, "new", DEPTH, threads)
+            return float(found[values].mean())
 
         ridge, dropout = climb((RIDGES, DROPOUTS), FIRST, judged)
-        return RIDGES[ridge], DROPOUTS[dropout]
+        best = RIDGES[ridge], DROPOUTS[dropout]
+        if best == first:
+            return first
+        above = found[best] - found[first]
+        return best if above.mean() > above.std() / np.sqrt(max(len(above) - 1, 1)) else first
 
     def _choose_head(self, interactions: Interactions) -> Ints:
         """Items with an interaction, by index; beyond ``head`` of them those of most profiles, then by popularity."""
