@@ -4,7 +4,7 @@ without pickle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,18 @@ class Forest:
             nodes["missing_go_to_left"].astype(bool),
             np.concatenate([_node_values(tree) for tree in trees]),
         )
+
+    @staticmethod
+    def mean(forests: Sequence[Forest]) -> Forest:
+        """The forest whose score is the mean of these forests' scores."""
+        trees = [np.diff(one.start) for one in forests]
+        term, threshold, left, right, missing_left, value = (
+            np.concatenate([getattr(one, name)[: one.start[-1]] for one in forests])
+            for name in ("term", "threshold", "left", "right", "missing_left", "value")
+        )
+        start = np.concatenate([[0], np.cumsum(np.concatenate(trees))]).astype(np.int32)
+        base = float(np.mean([one.base for one in forests]))
+        return Forest(base, start, term, threshold, left, right, missing_left, value / len(forests))
 
     def score(self, matrix: Floats) -> Floats:
         """Log-odds of each row of ``matrix`` (n, terms), float64 (n,)."""

@@ -33,8 +33,10 @@ HELD_OUT = 4
 """Every fourth profile of a lesson judges the forest of the others."""
 DEPTH = 10
 NEGATIVES = 3
-"""Of the candidates that were not wanted every third is learned from, counted threefold: they are nearly all of them
-and alike (X. He et al., "Practical lessons from predicting clicks on ads at Facebook", ADKDD 2014)."""
+"""Of the candidates that were not wanted a forest learns from every third, counted threefold: they are nearly all of
+them and alike (X. He et al., "Practical lessons from predicting clicks on ads at Facebook", ADKDD 2014). What serves is
+the mean of three, each of another third (X.-Y. Liu et al., "Exploratory undersampling for class-imbalance learning",
+2009); the first of them says how many trees."""
 ALL, HALF, LAST = np.uint64(0xFFFF_FFFF), np.uint64(32), np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
@@ -105,7 +107,7 @@ class Ranker(Recommender):
             self.notes_["forest"] = f"none: {found} profiles of {FEWEST} have a candidate that they wanted next"
             return None
         held = np.arange(len(examples.label)) % HELD_OUT == HELD_OUT - 1
-        trial = self._grow(examples, ~held, self.trees)
+        trial = self._grow(examples, ~held, self.trees, 0)
         sizes = [size for size in SIZES if size < self.trees] + [self.trees]
         quality = [_quality(examples, held, _first(trial, size)) for size in (0, *sizes)]
         best = int(np.argmax(quality))
@@ -113,8 +115,9 @@ class Ranker(Recommender):
         if best == 0:
             self.notes_["forest"] = f"none: {judged}"
             return None
-        self.notes_["forest"] = f"{sizes[best - 1]} trees from {len(examples.label)} profiles; {judged}"
-        return self._grow(examples, np.ones(len(held), np.bool_), sizes[best - 1])
+        size, everybody = sizes[best - 1], np.ones(len(held), np.bool_)
+        self.notes_["forest"] = f"{NEGATIVES} x {size} trees from {len(examples.label)} profiles; {judged}"
+        return Forest.mean([self._grow(examples, everybody, size, turn) for turn in range(NEGATIVES)])
 
     def _examples(self, split: Split, mode: Mode, threads: int) -> _Examples:
         """Candidates of the subjects, with what is known of them and whether they were wanted next."""
@@ -147,11 +150,11 @@ class Ranker(Recommender):
         content = self.content_.scores(history.strength)
         return block, items, features(self.table_, history, np.maximum(items, 0), ease, block, content)
 
-    def _grow(self, examples: _Examples, rows: NDArray[np.bool_], trees: int) -> Forest:
+    def _grow(self, examples: _Examples, rows: NDArray[np.bool_], trees: int, turn: int) -> Forest:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         profiles, places = (np.arange(size) for size in examples.label.shape)
-        third = (profiles[:, None] + places) % NEGATIVES == 0
+        third = (profiles[:, None] + places) % NEGATIVES == turn
         some = (rows[:, None] & (examples.label | third)).ravel()
         matrix, label = examples.matrix[some], examples.label.ravel()[some]
         # A column that says nothing would be refused where all of it is missing.
@@ -164,7 +167,7 @@ class Ranker(Recommender):
             l2_regularization=5.0,
             max_features=0.5,
             early_stopping=False,
-            random_state=self.seed,
+            random_state=self.seed + turn,
             categorical_features=None,
         )
         # NDCG is a mean over profiles, each divided by its own ideal list: so much weighs what is learned of it.

@@ -41,6 +41,16 @@ def test_the_first_trees_of_a_forest() -> None:
     np.testing.assert_array_equal(forest_scores(some, matrix), some.score(matrix))
 
 
+def test_the_mean_of_forests_scores_as_their_mean() -> None:
+    (one, matrix), (other, _), (short, _) = grown(15, 20), grown(7, 12, seed=1), grown(15, 20, seed=2)
+    forests = [one, other, replace(short, start=short.start[:6])]
+    together = Forest.mean(forests)
+    assert len(together.start) == 20 + 12 + 5 + 1
+    wanted = np.mean([forest.score(matrix) for forest in forests], axis=0)
+    np.testing.assert_allclose(forest_scores(together, matrix), wanted, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(forest_scores(together, matrix), together.score(matrix))
+
+
 def test_a_forest_of_no_tree_says_its_base() -> None:
     forest, matrix = grown(15, 1)
     bare = Forest(forest.base, forest.start[:1], *(array[:0] for array in (
